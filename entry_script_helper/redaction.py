@@ -1,0 +1,119 @@
+"""What may not reach a log: secrets. Logs are uploaded, kept for years and pasted into tickets.
+
+A pattern's group named ``secret`` is replaced, or the whole match where there is no such group. Redacting twice
+changes nothing: the replacement matches no pattern.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from entry_script_helper.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REPLACEMENT = "[REDACTED]"
+
+# A bare value ends at white space, a quote (with backslashes before it, in text that was quoted twice), or what
+# separates it from its neighbour. What was redacted before is passed over, unless something still hangs on to it.
+_CHARACTER = r"(?:[^\s\"'\\&;,]|\\(?![\"'\\]))"
+_BARE = rf"(?!\[REDACTED\](?!{_CHARACTER})){_CHARACTER}+"
+# A quoted value goes as far as the same quote, or the end of the line where that is missing.
+_QUOTED = r"(?:(?!(?P=quote))(?:\\.|[^\\\r\n]))+"
+# `key=value`, `"key": "value"`, `\"key\": \"value\"`.
+_IS_VALUE = rf"\\*[\"']?\s*[=:]\s*(?P<quote>\\*[\"'])?(?P<secret>(?(quote){_QUOTED}|{_BARE}))"
+_PASSWORD_KEY = r"(?i:passw(?:or)?d|passphrase|pwd|(?:client|api|access|account|auth)[_-]?(?:secret|key|token))"
+
+PATTERNS: dict[str, str] = {
+    "shared access signature": r"(?i:\bsig(?:=|%3D))(?P<secret>[A-Za-z0-9%/+=_.~-]+)",
+    "account key": rf"(?i:AccountKey){_IS_VALUE}",
+    "shared access key": rf"(?i:SharedAccessKey){_IS_VALUE}",
+    "bearer token": r"(?i:\bbearer)\s+(?P<secret>[A-Za-z0-9._~+/=-]{4,})",
+    "JSON web token": r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*",
+    "password": rf"{_PASSWORD_KEY}{_IS_VALUE}",
+    "password in a URL": r"://[^/\s:@\"']+:(?P<secret>(?!\[REDACTED\]@)[^/\s@\"']+)@",
+}
+"""The built-in patterns, by what they find. Each is linear in the text: a message may have 64 MB."""
+
+_SECRET_KEY = rf"{_PASSWORD_KEY}$|(?i:AccountKey|SharedAccessKey|SharedAccessSignature|^sig|^authorization)$"
+
+# No built-in pattern can match a text without one of these (in lower case): most records are done after this look.
+_HINTS = ("sig", "key", "bearer", "eyj", "passw", "passphrase", "pwd", "secret", "token", "://")
+
+_SHORTEST_TOKEN = 8
+
+
+class Redactor:
+    """Replaces secrets in text.
+
+    Args:
+        patterns: More regular expressions, beside `PATTERNS`.
+        token: A secret known as it is, such as the value of ``AZUREML_RUN_TOKEN``.
+
+    Raises:
+        UsageError: A pattern is not a regular expression.
+    """
+
+    def __init__(self, patterns: Iterable[str | re.Pattern[str]] = (), token: str | None = None) -> None:
+        try:
+            self._own = [re.compile(pattern) for pattern in patterns]
+        except (re.error, TypeError) as error:
+            message = f"redact: a pattern is not a regular expression: {error}"
+            raise UsageError(message) from error
+        token = (token or "").strip()
+        self._token = token if len(token) >= _SHORTEST_TOKEN else None
+
+    def __call__(self, text: str) -> str:
+        """Return *text* with every secret in it replaced by `REPLACEMENT`."""
+        if self._token and self._token in text:
+            text = text.replace(self._token, REPLACEMENT)
+        lower = text.lower()
+        for hint in _HINTS:
+            if hint in lower:
+                for pattern in _built_in():
+                    text = pattern.sub(_replace, text)
+                break
+        for pattern in self._own:
+            text = pattern.sub(_replace, text)
+        return text
+
+    def is_secret_key(self, key: str) -> bool:
+        """Tell whether the value under this key of a mapping is a secret whatever it looks like."""
+        return bool(_compiled(_SECRET_KEY).search(key))
+
+
+def from_environment(redact: bool | Iterable[str | re.Pattern[str]]) -> Redactor | None:
+    """Return the redactor for an argument ``redact``: True, False (no redactor), or more patterns."""
+    if redact is False:
+        return None
+    if redact is True:
+        redact = ()
+    elif isinstance(redact, (str, re.Pattern)):
+        redact = (redact,)
+    return Redactor(redact, os.environ.get("AZUREML_RUN_TOKEN"))
+
+
+_cache: dict[str, re.Pattern[str]] = {}
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # Compiled when first needed: the patterns take longer to compile than the package to import.
+    if pattern not in _cache:
+        _cache[pattern] = re.compile(pattern)
+    return _cache[pattern]
+
+
+def _built_in() -> list[re.Pattern[str]]:
+    return [_compiled(pattern) for pattern in PATTERNS.values()]
+
+
+def _replace(match: re.Match[str]) -> str:
+    secret = match.groupdict().get("secret")
+    if secret is None:
+        return REPLACEMENT
+    start = match.start("secret") - match.start()
+    whole = match.group()
+    return f"{whole[:start]}{REPLACEMENT}{whole[start + len(secret):]}"
