@@ -99,6 +99,7 @@ def working_dir(
     *,
     argument: str | None = None,
     ask_run_id: Callable[[], str | None] = lambda: None,
+    run_is_overridden: bool = False,
 ) -> Choice:
     """Return the working directory, absolute.
 
@@ -107,6 +108,7 @@ def working_dir(
         first_directory: Gives the current directory as it was first seen: relative paths start there.
         argument: The caller's own choice, which comes before everything else.
         ask_run_id: Called where a run is expected and ``AZUREML_RUN_ID`` is missing; may return None.
+        run_is_overridden: The caller has a run of its own: *ask_run_id* names the directory, as in the article.
     """
     if argument:
         return Choice(_absolute(argument, first_directory), "given as an argument")
@@ -114,6 +116,11 @@ def working_dir(
     if value:
         return Choice(_absolute(value, first_directory), f"{WORKING_DIR} is set")
     share = read(environ, SHARE)
+    if run_is_overridden:
+        run = ask_run_id()
+        if run:
+            directory = _absolute(os.path.join(share or "", naming.safe_component(run)), first_directory)
+            return Choice(directory, "the id of the run that an overridden get_run() gives")
     run = (run_id(environ).value or ask_run_id()) if share else None
     if share and run:
         directory = _absolute(os.path.join(share, naming.safe_component(run)), first_directory)

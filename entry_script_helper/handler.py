@@ -1,0 +1,234 @@
+"""One logger, one handler of ours: how a record gets from a logger into this process's file, and how to see to it.
+
+`reconcile` finds what is on a logger and repairs it, instead of remembering whether it was configured once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+from entry_script_helper import lastresort
+from entry_script_helper.formatting import WRITTEN, LineFormatter, one_line
+from entry_script_helper.jsontext import readable
+from entry_script_helper.openfiles import open_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from entry_script_helper.logfile import LogFile
+
+_MOST_POSTPONED = 10_000
+_ROOM = 80
+
+
+class _Destination:
+    """Where lines go and how they are made: swapped whole, so that no line of one format meets a file of the other."""
+
+    __slots__ = ("file", "formatter", "locate")
+
+    def __init__(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
+        self.locate = locate
+        self.formatter = formatter
+        self.file: LogFile | None = None
+
+
+class EntryScriptHandler(logging.Handler):
+    """Writes records to the file of the process that it is in. It never raises.
+
+    Args:
+        locate: Gives the path of this process's file, and whether the file is to be held for this process alone;
+            asked again in a forked child. May raise `OSError`: then the records wait.
+        formatter: Makes the lines.
+    """
+
+    is_entry_script_handler = True
+    mode = "a"
+    encoding = "utf-8"
+
+    def __init__(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
+        super().__init__()
+        self._destination = _Destination(locate, formatter)
+        self._postponed: deque[logging.LogRecord] = deque(maxlen=_MOST_POSTPONED)
+        self.formatter = formatter
+        self._open_files = open_files()
+        self._open_files.handlers.add(self)
+
+    @property
+    def baseFilename(self) -> str:  # noqa: N802 - logging.FileHandler's name
+        """The absolute path of the file in use, as a `logging.FileHandler` has it."""
+        file = self._find_file(self._destination)
+        return file.path if file else ""
+
+    def reconfigure(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
+        """Take another file and format; what waits is written to the file that it was meant for."""
+        self.flush()
+        self._destination = _Destination(locate, formatter)
+        self.formatter = formatter
+
+    def open(self) -> None:
+        """Open the file, so that it is there before the first record.
+
+        Raises:
+            OSError: It can't be opened now; the records go to stderr and wait until it can.
+        """
+        self._attach(self._destination).open()
+
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
+        """Emit the record unless a filter refuses it.
+
+        Unlike the standard library's, this holds no lock while the record is formatted: an argument's ``__str__``
+        may log itself, or wait for a thread that does.
+        """
+        try:
+            kept = self.filter(record)
+        except Exception:  # noqa: BLE001 - a filter that fails must not lose the record
+            kept = True
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, once however many configured loggers it propagates through."""
+        state = record.__dict__
+        process_id = self._open_files.process_id
+        if state.get(WRITTEN) == process_id:
+            return
+        state[WRITTEN] = process_id
+        try:
+            if self._postponed:
+                self._write_postponed()
+            self._put(record)
+        except RecursionError:
+            if _has_room(_ROOM):  # it is the record itself that never ends
+                self._put_what_can_be_said(record)
+            else:  # written with the next record, from where there is room on the stack
+                self._postponed.append(record)
+        except Exception:  # noqa: BLE001 - logging never stops scoring
+            self._put_what_can_be_said(record)
+
+    def flush(self) -> None:
+        """Try to write what waits: all else has reached the kernel already."""
+        self._write_postponed()
+        if self._destination.file is not None:
+            self._destination.file.drain()
+
+    def close(self) -> None:
+        """Give the file back. A record that comes later opens it again."""
+        self.flush()
+        self._destination.file = None
+        self._open_files.detach(self)
+        super().close()
+
+    def forget_parent(self) -> None:
+        """In a forked child: the file and what waits are the parent's."""
+        self._destination.file = None
+        self._postponed.clear()
+
+    def _put(self, record: logging.LogRecord) -> None:
+        destination = self._destination
+        line = self._line(record, destination.formatter)
+        file = destination.file or self._find_file(destination)
+        if file is None:
+            self._postponed.append(record)
+            lastresort.show(line)
+        elif not file.write(line.encode("utf-8", "backslashreplace") + b"\n"):
+            say_trouble(f"can't write {file.wanted}", file.trouble)
+            lastresort.show(line)
+
+    def _line(self, record: logging.LogRecord, own: LineFormatter) -> str:
+        formatter = self.formatter
+        if formatter is None or isinstance(formatter, LineFormatter):
+            return own.format(record)
+        try:
+            text = readable(formatter.format(record))
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - somebody else's formatter must not lose the record
+            return own.format(record)
+        return one_line(own.redactor(text) if own.redactor else text)
+
+    def _put_what_can_be_said(self, record: logging.LogRecord) -> None:
+        """Write a record that can't be formatted, without its arguments and extras."""
+        try:
+            bare = logging.makeLogRecord(
+                {
+                    **{key: record.__dict__.get(key) for key in ("name", "levelname", "funcName", "created", "msecs")},
+                    "msg": f"{readable(record.msg)} (this record could not be formatted)",
+                }
+            )
+            self._put(bare)
+        except Exception as error:  # noqa: BLE001
+            lastresort.show(f"entry_script_helper: a record could not be written: {readable(error)}")
+
+    def _write_postponed(self) -> None:
+        if self._postponed and self._find_file(self._destination) is None:
+            return
+        for _ in range(len(self._postponed)):
+            try:
+                record = self._postponed.popleft()
+            except IndexError:  # another thread took it
+                return
+            self._put(record)
+
+    def _find_file(self, destination: _Destination) -> LogFile | None:
+        try:
+            return self._attach(destination)
+        except Exception as error:  # noqa: BLE001 - a getter of the user's own may raise anything
+            say_trouble("the log file's path can't be found", error)
+            return None
+
+    def _attach(self, destination: _Destination) -> LogFile:
+        if destination.file is None:
+            path, claimed = destination.locate()
+            report = _reporter(destination.formatter)
+            destination.file = self._open_files.attach(self, path, claimed=claimed, report=report)
+        return destination.file
+
+
+def reconcile(
+    logger: logging.Logger, level: int, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter
+) -> EntryScriptHandler:
+    """See to it that a logger has one handler of ours, and this level and format, whatever was done to it before.
+
+    Handlers of others stay as they are. A handler that an earlier load of this package left is replaced.
+    """
+    with open_files().lock:
+        ours = [handler for handler in logger.handlers if getattr(handler, "is_entry_script_handler", False)]
+        current = next((handler for handler in ours if isinstance(handler, EntryScriptHandler)), None)
+        if current is None:
+            current = EntryScriptHandler(locate, formatter)
+            logger.addHandler(current)
+        else:
+            current.reconfigure(locate, formatter)
+        current.setLevel(level)
+        for handler in ours:
+            if handler is not current:
+                logger.removeHandler(handler)
+                handler.close()
+        logger.setLevel(level)
+        logger.disabled = False
+        return current
+
+
+def say_trouble(what: str, error: BaseException | None) -> None:
+    """Say once on stderr what goes wrong, and where the records are meanwhile."""
+    reason = f"{error.errno}, {error.strerror}" if isinstance(error, OSError) and error.strerror else readable(error)
+    lastresort.say_once((what, reason), f"{what} ({reason}); records go to stderr, and to the file once they can")
+
+
+def _reporter(formatter: LineFormatter) -> Callable[[str], bytes]:
+    def report(text: str) -> bytes:
+        record = logging.LogRecord("entry_script_helper", logging.WARNING, "", 0, text, None, None, "write")
+        return formatter.format(record).encode("utf-8", "backslashreplace") + b"\n"
+
+    return report
+
+
+def _has_room(frames: int) -> bool:
+    """Tell whether this many calls more fit on the stack."""
+    try:
+        return frames == 0 or _has_room(frames - 1)
+    except RecursionError:
+        return False

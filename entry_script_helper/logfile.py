@@ -1,0 +1,284 @@
+"""One file of one process: claimed, appended to by one write() a record, and never given up on.
+
+An acknowledged record has reached the kernel, since nothing is buffered in this process. What can't be written
+now waits, in order and in bounds, and is written as soon as it can be. A file that another live process holds is
+left to it: a lock on one byte far behind the end tells (an open file description lock, so that neither a close
+elsewhere in the process nor a fork loses it; of that one byte, since locks on SMB shares keep others from reading).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import sys
+import threading
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_WAITING_RECORDS = 10_000
+MOST_WAITING_BYTES = 16 * 1024 * 1024
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_MODE = 0o640
+# This path can't be our file, but a path beside it can: a link, a directory, a FIFO, somebody else's file.
+_UNFIT = {errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM, errno.ENODEV, errno.EINVAL}
+_MOST_CANDIDATES = 20
+
+# struct flock of Linux: type, whence, padding, start, length, process id, padding.
+_FAR_BYTE = b"".join(
+    number.to_bytes(size, sys.byteorder)
+    for number, size in ((fcntl.F_WRLCK, 2), (os.SEEK_SET, 2), (0, 4), (1 << 62, 8), (1, 8), (0, 4), (0, 4))
+)
+
+
+class LogFile:
+    """A file that this process appends records to.
+
+    Args:
+        path: The path that is wanted, absolute.
+        claimed: True to hold the file for this process alone and to take ``<name>.<process id>.<ending>`` where
+            another live process holds it already; False to use *path* as it is, shared or not.
+        report: Makes a line in the file's format from a text, to say how many records were dropped.
+    """
+
+    def __init__(self, path: str, *, claimed: bool, report: Callable[[str], bytes]) -> None:
+        self.wanted = path
+        self.path = path
+        self.trouble: OSError | None = None
+        self._claimed = claimed
+        self._report = report
+        self._descriptor = -1
+        self._identity: tuple[int, int] | None = None
+        self._position = 0
+        self._torn = False
+        # Re-entrant: a signal handler or a destructor may log while this thread is writing.
+        self._lock = threading.RLock()
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._dropped = 0
+        self._draining = False
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the file is open."""
+        return self._descriptor >= 0
+
+    def open(self) -> None:
+        """Open the file now, so that it is there before the first record.
+
+        Raises:
+            OSError: It can't be opened; `write` will try again.
+        """
+        with self._lock:
+            if not self._is_open():
+                self._open()
+
+    def write(self, data: bytes) -> bool:
+        """Append one record, whole.
+
+        Returns:
+            True if it has reached the kernel; False if it waits (or was dropped: too many wait), and `trouble`
+            says why.
+        """
+        with self._lock:
+            if not self._draining and (not self._waiting or self._drain()) and self._append(data):
+                return True
+            self._keep(data)
+            return False
+
+    def drain(self) -> int:
+        """Try once more to write what waits; return how many records were not written, now or ever."""
+        with self._lock:
+            if self._waiting and not self._draining:
+                self._drain()
+            return len(self._waiting) + self._dropped
+
+    def close(self) -> None:
+        """Write what waits if that is possible, and give the file back; a later `write` opens it again."""
+        with self._lock:
+            self.drain()
+            self._release()
+
+    def abandon(self) -> None:
+        """Forget everything without writing: this is a forked child, and all of it is its parent's."""
+        self._lock = threading.RLock()
+        self._release()
+        self._waiting.clear()
+        self._waiting_bytes = self._dropped = 0
+
+    def _drain(self) -> bool:
+        self._draining = True
+        try:
+            while self._waiting:
+                if not self._append(self._waiting[0]):
+                    return False
+                self._waiting_bytes -= len(self._waiting.popleft())
+            if self._dropped:
+                text = f"{self._dropped} records were dropped here: the file could not be written and too many waited"
+                if not self._append(self._report(text)):
+                    return False
+                self._dropped = 0
+            return True
+        finally:
+            self._draining = False
+
+    def _keep(self, data: bytes) -> None:
+        if len(self._waiting) >= MOST_WAITING_RECORDS or self._waiting_bytes >= MOST_WAITING_BYTES:
+            self._dropped += 1
+            return
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+
+    def _append(self, data: bytes) -> bool:
+        try:
+            if not self._is_open():
+                self._open()
+            if self._torn:
+                data = b"\n" + data
+            written = os.write(self._descriptor, data)
+            if written < len(data):
+                written = self._finish(data, written)
+        except OSError as error:
+            self.trouble = error
+            return False
+        self._torn = False
+        self.trouble = None
+        self._position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        return True
+
+    def _finish(self, data: bytes, written: int) -> int:
+        """Write the rest of a record of which a part was written; take that part back where the rest won't go."""
+        try:
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:])
+        except OSError:
+            self._position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            # Nothing came behind the part, so that taking it back takes nobody else's record.
+            if os.fstat(self._descriptor).st_size == self._position:
+                os.ftruncate(self._descriptor, self._position - written)
+                self._position = os.lseek(self._descriptor, -written, os.SEEK_CUR)
+            else:
+                self._torn = True
+            raise
+        return written
+
+    def _is_open(self) -> bool:
+        """Tell whether the descriptor is open, is still our file, and the path still leads to it.
+
+        The file may have been deleted or renamed (logrotate), its directory too, or the descriptor closed by
+        somebody who closes them all (a daemon) and since be a file of theirs: its position is not ours then.
+        """
+        try:
+            found = os.lstat(self.path)
+            return (found.st_ino, found.st_dev) == self._identity and (
+                os.lseek(self._descriptor, 0, os.SEEK_CUR) == self._position
+            )
+        except OSError:
+            return False
+
+    def _open(self) -> None:
+        self._release()
+        os.makedirs(os.path.dirname(self.wanted), exist_ok=True)
+        for candidate in candidates(self.wanted) if self._claimed else [self.wanted]:
+            try:
+                descriptor, is_new = open_regular_file(candidate)
+            except OSError as error:
+                if error.errno not in _UNFIT:
+                    raise
+                refused = error
+                continue
+            if not self._claimed or claim(descriptor, is_new=is_new):
+                break
+            refused = BlockingIOError(errno.EAGAIN, "another process holds it", candidate)
+            os.close(descriptor)
+        else:
+            raise refused
+        found = os.fstat(descriptor)
+        self.path = candidate
+        self._descriptor = descriptor
+        self._identity = (found.st_ino, found.st_dev)
+        self._position = os.lseek(descriptor, 0, os.SEEK_END)
+        # Another process may have died within a line.
+        self._torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
+
+    def _release(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        with contextlib.suppress(OSError):
+            found = os.fstat(descriptor)
+            # The number may have become somebody else's file: that is not ours to close.
+            if (found.st_ino, found.st_dev) == self._identity:
+                os.close(descriptor)
+
+
+def open_regular_file(path: str) -> tuple[int, bool]:
+    """Open a regular file for appending, made if missing, without following a link or waiting for a FIFO.
+
+    Returns:
+        The descriptor, above those of the standard streams, and whether the file is new.
+
+    Raises:
+        OSError: It can't be opened, or is something else than a regular file.
+    """
+    try:
+        descriptor, is_new = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _MODE), True
+    except FileExistsError:
+        descriptor, is_new = os.open(path, _FLAGS, _MODE), False
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        if descriptor <= 2:  # noqa: PLR2004
+            # A closed standard stream left its number free: what is printed there would land in the log.
+            low = descriptor
+            descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)
+            os.close(low)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor, is_new
+
+
+def free_path(path: str) -> str:
+    """Return the path that a claim of *path* would get now, making nothing."""
+    for candidate in candidates(path):
+        try:
+            descriptor = os.open(candidate, _FLAGS)
+        except FileNotFoundError:
+            return candidate
+        except OSError:
+            continue
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode) and claim(descriptor, is_new=False):
+                return candidate
+        finally:
+            os.close(descriptor)
+    return path
+
+
+def candidates(path: str) -> Iterator[str]:
+    """Yield *path*, then the paths to take in its place where it is held, by this process's id."""
+    yield path
+    stem, ending = os.path.splitext(path)
+    yield f"{stem}.{os.getpid()}{ending}"
+    for number in range(2, _MOST_CANDIDATES):
+        yield f"{stem}.{os.getpid()}.{number}{ending}"
+
+
+def claim(descriptor: int, *, is_new: bool) -> bool:
+    """Hold a file for as long as its descriptor is open; False if another process holds it.
+
+    Where the file system has no locks, a file is ours if we made it.
+    """
+    try:
+        if hasattr(fcntl, "F_OFD_SETLK"):
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _FAR_BYTE)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return is_new and error.errno not in (errno.EAGAIN, errno.EACCES)
+    return True

@@ -1,0 +1,92 @@
+"""The log files that this process has open, and the handlers that write to them.
+
+There is one such object in a process, and it outlives a reload of this package: it hangs on `logging`'s manager,
+beside the loggers. A forked child forgets all of it and opens files of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+
+from entry_script_helper.logfile import LogFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from entry_script_helper.handler import EntryScriptHandler
+
+_ATTRIBUTE = "_entry_script_helper_open_files"
+
+
+class OpenFiles:
+    """Hands out one `LogFile` a path, and closes it while no handler uses it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.process_id = os.getpid()
+        self.handlers: weakref.WeakSet[EntryScriptHandler] = weakref.WeakSet()
+        self._files: dict[tuple[str, bool], LogFile] = {}
+        self._users: dict[tuple[str, bool], set[int]] = {}
+
+    def attach(self, user: object, path: str, *, claimed: bool, report: Callable[[str], bytes]) -> LogFile:
+        """Return the file for *path*, the same for all who ask, and give back the one that *user* had before."""
+        with self.lock:
+            key = (path, claimed)
+            file = self._files.get(key)
+            if file is None:
+                file = self._files[key] = LogFile(path, claimed=claimed, report=report)
+            self._users.setdefault(key, set()).add(id(user))
+            self._release(user, but=key)
+            return file
+
+    def detach(self, user: object) -> None:
+        """Close the file of *user* unless somebody else uses it too."""
+        with self.lock:
+            self._release(user)
+
+    def _release(self, user: object, but: tuple[str, bool] | None = None) -> None:
+        for key, users in list(self._users.items()):
+            if key != but:
+                users.discard(id(user))
+            if not users:
+                del self._users[key]
+                self._files[key].close()  # kept: a thread may be writing to it still
+
+    def path_in_use(self, path: str) -> str | None:
+        """Return the path of the file that stands for *path*, or None where none is open."""
+        file = self._files.get((path, True))
+        return file.path if file and file.in_use else None
+
+    def drain(self) -> None:
+        """Try a last time to write what waits."""
+        for handler in list(self.handlers):
+            handler.flush()
+
+    def forget_parent(self) -> None:
+        """In a forked child: all that is open is the parent's, and a lock may be held by a thread that is not here."""
+        self.lock = threading.RLock()
+        self.process_id = os.getpid()
+        for file in self._files.values():
+            file.abandon()
+        self._files.clear()
+        self._users.clear()
+        for handler in list(self.handlers):
+            handler.forget_parent()
+
+
+def open_files() -> OpenFiles:
+    """Return this process's open files."""
+    manager = vars(logging.Logger.manager)
+    files: OpenFiles | None = manager.get(_ATTRIBUTE)
+    if files is None:
+        mine = OpenFiles()
+        files = manager.setdefault(_ATTRIBUTE, mine)
+        if files is mine:  # another thread may have been first
+            os.register_at_fork(after_in_child=files.forget_parent)
+            atexit.register(files.drain)
+    return files
