@@ -89,7 +89,7 @@ class LineFormatter(logging.Formatter):
         redactor: Replaces secrets, or None to leave them.
     """
 
-    converter = time.gmtime
+    gives_one_line = True
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         super().__init__(TEXT_FORMAT)

@@ -9,7 +9,7 @@ import logging
 from collections import deque
 
 from entry_script_helper import lastresort
-from entry_script_helper.formatting import WRITTEN, LineFormatter, one_line
+from entry_script_helper.formatting import WRITTEN, one_line
 from entry_script_helper.jsontext import readable
 from entry_script_helper.openfiles import open_files
 
@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from entry_script_helper.formatting import LineFormatter
     from entry_script_helper.logfile import LogFile
 
 _MOST_POSTPONED = 10_000
@@ -73,7 +74,13 @@ class EntryScriptHandler(logging.Handler):
         Raises:
             OSError: It can't be opened now; the records go to stderr and wait until it can.
         """
-        self._attach(self._destination).open()
+        file = self._attach(self._destination)
+        file.open()
+
+    def say_trouble(self, error: BaseException | None) -> None:
+        """Say once on stderr what goes wrong, and where the records are meanwhile."""
+        file = self._destination.file
+        _say_trouble(f"can't write {file.wanted}" if file else "the log file's path can't be found", error)
 
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
         """Emit the record unless a filter refuses it.
@@ -117,7 +124,6 @@ class EntryScriptHandler(logging.Handler):
     def close(self) -> None:
         """Give the file back. A record that comes later opens it again."""
         self.flush()
-        self._destination.file = None
         self._open_files.detach(self)
         super().close()
 
@@ -134,12 +140,12 @@ class EntryScriptHandler(logging.Handler):
             self._postponed.append(record)
             lastresort.show(line)
         elif not file.write(line.encode("utf-8", "backslashreplace") + b"\n"):
-            say_trouble(f"can't write {file.wanted}", file.trouble)
+            self.say_trouble(file.trouble)
             lastresort.show(line)
 
     def _line(self, record: logging.LogRecord, own: LineFormatter) -> str:
         formatter = self.formatter
-        if formatter is None or isinstance(formatter, LineFormatter):
+        if formatter is None or getattr(formatter, "gives_one_line", False):
             return own.format(record)
         try:
             text = readable(formatter.format(record))
@@ -170,13 +176,17 @@ class EntryScriptHandler(logging.Handler):
                 record = self._postponed.popleft()
             except IndexError:  # another thread took it
                 return
-            self._put(record)
+            try:
+                self._put(record)
+            except RecursionError:
+                self._postponed.appendleft(record)
+                raise
 
     def _find_file(self, destination: _Destination) -> LogFile | None:
         try:
             return self._attach(destination)
         except Exception as error:  # noqa: BLE001 - a getter of the user's own may raise anything
-            say_trouble("the log file's path can't be found", error)
+            self.say_trouble(error)
             return None
 
     def _attach(self, destination: _Destination) -> LogFile:
@@ -212,8 +222,7 @@ def reconcile(
         return current
 
 
-def say_trouble(what: str, error: BaseException | None) -> None:
-    """Say once on stderr what goes wrong, and where the records are meanwhile."""
+def _say_trouble(what: str, error: BaseException | None) -> None:
     reason = f"{error.errno}, {error.strerror}" if isinstance(error, OSError) and error.strerror else readable(error)
     lastresort.say_once((what, reason), f"{what} ({reason}); records go to stderr, and to the file once they can")
 

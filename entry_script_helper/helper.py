@@ -9,7 +9,7 @@ import os
 from entry_script_helper import environment, inheritance, lastresort, logfile, machine, naming, redaction
 from entry_script_helper.errors import LogFileError, UsageError
 from entry_script_helper.formatting import JsonFormatter, TextFormatter
-from entry_script_helper.handler import reconcile, say_trouble
+from entry_script_helper.handler import reconcile
 from entry_script_helper.jsontext import readable
 from entry_script_helper.openfiles import open_files
 
@@ -92,7 +92,7 @@ class EntryScriptHelper:
             if self._strict:
                 message = f"the log file can't be opened: {error}; {_REMEDY}"
                 raise LogFileError(message) from error
-            say_trouble("can't open the log file", error)
+            handler.say_trouble(error)
         return logging.getLogger(name)
 
     def get_log_file_path(self) -> str:
@@ -269,4 +269,9 @@ def _node() -> environment.Choice:
 
 
 def _is_overridden(helper: EntryScriptHelper, getter: str) -> bool:
-    return getattr(getattr(helper, getter), "__func__", None) is not getattr(EntryScriptHelper, getter)
+    # By name: after a reload of this module, an object of the class that was is not of the class that is.
+    function = getattr(getattr(helper, getter), "__func__", None)
+    return (getattr(function, "__module__", ""), getattr(function, "__qualname__", "")) != (
+        __name__,
+        f"EntryScriptHelper.{getter}",
+    )

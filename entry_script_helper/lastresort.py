@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-_said: set[object] = globals().get("_said") or set()
+from entry_script_helper.processstate import state
+
+_said: set[object] = state().setdefault("said", set())
 
 
 def show(text: str) -> None:
@@ -22,7 +24,3 @@ def say_once(key: object, text: str) -> None:
         _said.add(key)
         show(f"entry_script_helper: {text}")
 
-
-def forget(key: object) -> None:
-    """Let `say_once` speak of *key* again: what went wrong was mended in between."""
-    _said.discard(key)

@@ -55,14 +55,13 @@ class LogFile:
         self._report = report
         self._descriptor = -1
         self._identity: tuple[int, int] | None = None
-        self._position = 0
         self._torn = False
         # Re-entrant: a signal handler or a destructor may log while this thread is writing.
         self._lock = threading.RLock()
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._dropped = 0
-        self._draining = False
+        self._busy = False
 
     @property
     def in_use(self) -> bool:
@@ -76,7 +75,7 @@ class LogFile:
             OSError: It can't be opened; `write` will try again.
         """
         with self._lock:
-            if not self._is_open():
+            if not self._busy and not self._is_open():
                 self._open()
 
     def write(self, data: bytes) -> bool:
@@ -87,15 +86,18 @@ class LogFile:
             says why.
         """
         with self._lock:
-            if not self._draining and (not self._waiting or self._drain()) and self._append(data):
+            if self._busy:  # this is a signal handler's record: the write that it broke into goes on with it
+                self._keep(data)
                 return True
+            if (not self._waiting or self._drain()) and self._append(data):
+                return not self._waiting or self._drain()
             self._keep(data)
             return False
 
     def drain(self) -> int:
         """Try once more to write what waits; return how many records were not written, now or ever."""
         with self._lock:
-            if self._waiting and not self._draining:
+            if self._waiting and not self._busy:
                 self._drain()
             return len(self._waiting) + self._dropped
 
@@ -111,22 +113,22 @@ class LogFile:
         self._release()
         self._waiting.clear()
         self._waiting_bytes = self._dropped = 0
+        self._busy = False
 
     def _drain(self) -> bool:
-        self._draining = True
-        try:
-            while self._waiting:
-                if not self._append(self._waiting[0]):
-                    return False
-                self._waiting_bytes -= len(self._waiting.popleft())
-            if self._dropped:
-                text = f"{self._dropped} records were dropped here: the file could not be written and too many waited"
-                if not self._append(self._report(text)):
-                    return False
-                self._dropped = 0
-            return True
-        finally:
-            self._draining = False
+        while self._waiting:
+            data = self._waiting.popleft()
+            self._waiting_bytes -= len(data)
+            if not self._append(data):
+                self._waiting.appendleft(data)
+                self._waiting_bytes += len(data)
+                return False
+        if self._dropped:
+            text = f"{self._dropped} records were dropped here: the file could not be written and too many waited"
+            if not self._append(self._report(text)):
+                return False
+            self._dropped = 0
+        return True
 
     def _keep(self, data: bytes) -> None:
         if len(self._waiting) >= MOST_WAITING_RECORDS or self._waiting_bytes >= MOST_WAITING_BYTES:
@@ -143,46 +145,51 @@ class LogFile:
                 data = b"\n" + data
             written = os.write(self._descriptor, data)
             if written < len(data):
-                written = self._finish(data, written)
+                self._finish(data, written)
         except OSError as error:
             self.trouble = error
             return False
         self._torn = False
-        self.trouble = None
-        self._position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         return True
 
-    def _finish(self, data: bytes, written: int) -> int:
+    def _finish(self, data: bytes, written: int) -> None:
         """Write the rest of a record of which a part was written; take that part back where the rest won't go."""
+        self._busy = True  # what a signal handler logs now would stand in the midst of this record
         try:
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
         except OSError:
-            self._position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
             # Nothing came behind the part, so that taking it back takes nobody else's record.
-            if os.fstat(self._descriptor).st_size == self._position:
-                os.ftruncate(self._descriptor, self._position - written)
-                self._position = os.lseek(self._descriptor, -written, os.SEEK_CUR)
+            if os.fstat(self._descriptor).st_size == end:
+                os.ftruncate(self._descriptor, end - written)
             else:
                 self._torn = True
             raise
-        return written
+        finally:
+            self._busy = False
 
     def _is_open(self) -> bool:
-        """Tell whether the descriptor is open, is still our file, and the path still leads to it.
+        """Tell whether the descriptor is still our file, and the path still leads to it.
 
-        The file may have been deleted or renamed (logrotate), its directory too, or the descriptor closed by
-        somebody who closes them all (a daemon) and since be a file of theirs: its position is not ours then.
+        The file may have been deleted or renamed (logrotate), or a directory above it; the descriptor may have been
+        closed by somebody who closes them all (a daemon), and its number be another file's by now.
         """
         try:
+            held = os.fstat(self._descriptor)
             found = os.lstat(self.path)
-            return (found.st_ino, found.st_dev) == self._identity and (
-                os.lseek(self._descriptor, 0, os.SEEK_CUR) == self._position
-            )
         except OSError:
             return False
+        return (held.st_ino, held.st_dev) == self._identity == (found.st_ino, found.st_dev)
 
     def _open(self) -> None:
+        self._busy = True  # a signal handler that logs now would claim the file against us
+        try:
+            self._claim_and_open()
+        finally:
+            self._busy = False
+
+    def _claim_and_open(self) -> None:
         self._release()
         os.makedirs(os.path.dirname(self.wanted), exist_ok=True)
         for candidate in candidates(self.wanted) if self._claimed else [self.wanted]:
@@ -203,7 +210,6 @@ class LogFile:
         self.path = candidate
         self._descriptor = descriptor
         self._identity = (found.st_ino, found.st_dev)
-        self._position = os.lseek(descriptor, 0, os.SEEK_END)
         # Another process may have died within a line.
         self._torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
 

@@ -7,10 +7,7 @@ import os
 import sys
 
 from entry_script_helper import naming
-
-# A reload of this module keeps what was seen first.
-_first_directory: str | None = globals().get("_first_directory")
-_address: str | None = globals().get("_address")
+from entry_script_helper.processstate import state
 
 _OUTSIDE = ("192.0.2.1", 9)
 """An address that stands for "outside" (TEST-NET-1, RFC 5737) and the discard port: nothing is sent there."""
@@ -20,19 +17,18 @@ _NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 
 def first_directory() -> str:
     """Return the current directory as it was when first asked, or the temp directory where it is gone."""
-    global _first_directory  # noqa: PLW0603 - what was seen first is a fact of the process
-    if _first_directory is None:
+    kept = state()
+    if kept.get("first_directory") is None:
         try:
-            _first_directory = os.getcwd()
+            kept["first_directory"] = os.getcwd()
         except OSError:
             return system_temp_dir()
-    return _first_directory
+    return str(kept["first_directory"])
 
 
 def remember_first_directory(directory: str | None) -> None:
     """Set the answer of `first_directory`: a spawned child takes its parent's; None forgets it."""
-    global _first_directory  # noqa: PLW0603
-    _first_directory = directory
+    state()["first_directory"] = directory
 
 
 def system_temp_dir() -> str:
@@ -56,9 +52,12 @@ def process_name() -> str:
 
 def agent_name() -> str | None:
     """Return the cloud agent's name of this process (``process000``), or None where there is no agent."""
-    return naming.agent_name([str(argument) for argument in sys.argv]) or naming.agent_name(
-        getattr(sys, "orig_argv", [])  # since Python 3.10: the driver may have replaced sys.argv
-    )
+    # orig_argv, since Python 3.10: the driver may have replaced sys.argv, which an embedded interpreter may not have.
+    for arguments in (getattr(sys, "argv", None), getattr(sys, "orig_argv", None)):
+        name = naming.agent_name([str(argument) for argument in arguments or []])
+        if name:
+            return name
+    return None
 
 
 def address() -> str | None:
@@ -69,10 +68,12 @@ def address() -> str | None:
     Raises:
         OSError: There is no free file descriptor now, so the question can't be asked.
     """
-    global _address  # noqa: PLW0603
-    if _address is None:
-        import _socket  # noqa: PLC0415 - the C module alone: `socket` imports three times as long
-
+    kept = state()
+    if kept.get("address") is None:
+        try:
+            import _socket  # noqa: PLC0415 - the C module alone: `socket` imports three times as long
+        except ImportError as error:  # a shared library needs a descriptor to be loaded
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from error
         try:
             probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
         except OSError as error:
@@ -81,12 +82,13 @@ def address() -> str | None:
             return None
         try:
             probe.connect(_OUTSIDE)
-            _address = str(probe.getsockname()[0])
+            kept["address"] = str(probe.getsockname()[0])
         except OSError:
             return None
         finally:
             probe.close()
-    return None if _address.startswith(("127.", "0.")) else _address
+    found = str(kept["address"])
+    return None if found.startswith(("127.", "0.")) else found
 
 
 def host_name() -> str:

@@ -1,26 +1,24 @@
 """The log files that this process has open, and the handlers that write to them.
 
-There is one such object in a process, and it outlives a reload of this package: it hangs on `logging`'s manager,
-beside the loggers. A forked child forgets all of it and opens files of its own.
+There is one such object in a process, and it outlives a reload of this package. A forked child forgets all of it and opens files of its own.
 """
 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import weakref
 
+from entry_script_helper import lastresort
 from entry_script_helper.logfile import LogFile
+from entry_script_helper.processstate import state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from entry_script_helper.handler import EntryScriptHandler
-
-_ATTRIBUTE = "_entry_script_helper_open_files"
 
 
 class OpenFiles:
@@ -30,6 +28,7 @@ class OpenFiles:
         self.lock = threading.RLock()
         self.process_id = os.getpid()
         self.handlers: weakref.WeakSet[EntryScriptHandler] = weakref.WeakSet()
+        self._is_exiting = False
         self._files: dict[tuple[str, bool], LogFile] = {}
         self._users: dict[tuple[str, bool], set[int]] = {}
 
@@ -45,9 +44,14 @@ class OpenFiles:
             return file
 
     def detach(self, user: object) -> None:
-        """Close the file of *user* unless somebody else uses it too."""
-        with self.lock:
-            self._release(user)
+        """Close the file of *user* unless somebody else uses it too.
+
+        Not at the end of the process, which closes all of them: there are late records, of destructors and of
+        functions that run at exit, and by then a path may not be opened again.
+        """
+        if not self._is_exiting:
+            with self.lock:
+                self._release(user)
 
     def _release(self, user: object, but: tuple[str, bool] | None = None) -> None:
         for key, users in list(self._users.items()):
@@ -62,10 +66,15 @@ class OpenFiles:
         file = self._files.get((path, True))
         return file.path if file and file.in_use else None
 
-    def drain(self) -> None:
-        """Try a last time to write what waits."""
+    def exit(self) -> None:
+        """At the end of the process: try a last time to write what waits."""
+        self._is_exiting = True
         for handler in list(self.handlers):
             handler.flush()
+        for file in list(self._files.values()):
+            left = file.drain()
+            if left:
+                lastresort.show(f"entry_script_helper: {left} records are not in {file.wanted}, but above, on stderr")
 
     def forget_parent(self) -> None:
         """In a forked child: all that is open is the parent's, and a lock may be held by a thread that is not here."""
@@ -81,12 +90,12 @@ class OpenFiles:
 
 def open_files() -> OpenFiles:
     """Return this process's open files."""
-    manager = vars(logging.Logger.manager)
-    files: OpenFiles | None = manager.get(_ATTRIBUTE)
+    kept = state()
+    files: OpenFiles | None = kept.get("open_files")
     if files is None:
         mine = OpenFiles()
-        files = manager.setdefault(_ATTRIBUTE, mine)
+        files = kept.setdefault("open_files", mine)
         if files is mine:  # another thread may have been first
             os.register_at_fork(after_in_child=files.forget_parent)
-            atexit.register(files.drain)
+            atexit.register(files.exit)
     return files
