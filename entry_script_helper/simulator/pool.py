@@ -1,0 +1,115 @@
+"""One worker process with a number of its own: when it dies, only its task is lost, and the next takes its number.
+
+Each has a `pebble.ProcessPool` to itself, which carries tasks in and results out and notices a death. A pool makes
+one process and no second: a process killed while it wrote may leave a lock held and half a message in the pipe, so
+after a death pool, pipes and locks are made anew.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import SpawnContext, SpawnProcess
+
+from entry_script_helper.errors import MissingExtraError
+
+try:
+    from pebble import ProcessExpired, ProcessPool
+except ImportError as error:
+    raise MissingExtraError("pebble", "simulator", "entry-script-helper run") from error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+DEATHS = (ProcessExpired, BrokenProcessPool)
+"""What a task's future raises when its process died (the second: with exit code 0, or while it was idle)."""
+
+
+class _WorkerProcess(SpawnProcess):
+    """A process that Ctrl-C in the terminal does not reach, and that may leave in its own time."""
+
+    leaves_by_itself = False
+
+    def start(self) -> None:
+        """Start with SIGINT blocked: pebble ignores it in the child, but only once that has started."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def terminate(self) -> None:
+        """Do as pebble asks when it stops a pool, unless the process leaves as its pipe has been closed.
+
+        That takes a moment and runs the script's atexit functions; pebble kills it where it takes 3 s.
+        """
+        if not self.leaves_by_itself:
+            self.kill()
+
+
+class _OneProcess(SpawnContext):
+    """The context for one pool: makes one process, a fresh interpreter with the slot's name."""
+
+    def __init__(self, process_name: str) -> None:
+        super().__init__()
+        self._process_name = process_name
+        self.made: list[_WorkerProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> _WorkerProcess:  # type: ignore[override]  # noqa: ANN401, N802 - multiprocessing's
+        """Make the process, or raise `OSError`, from which pebble learns that this pool is at its end."""
+        if self.made:
+            raise ChildProcessError("the worker process has ended")
+        process = _WorkerProcess(*args, **{**kwargs, "name": self._process_name})
+        self.made.append(process)
+        return process
+
+
+class Slot:
+    """The place of one worker process, ``Process-<number>``, counted from 1."""
+
+    def __init__(self, number: int) -> None:
+        self.name = f"Process-{number}"
+        self.renew()
+
+    def renew(self) -> None:
+        """Have the next task run in a new process."""
+        self._context = _OneProcess(self.name)
+        self._pool: Any = ProcessPool(  # its types come and go with pebble's versions
+            max_workers=1, context=self._context
+        )
+
+    def submit(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
+        """Run a function in the process; the future raises one of `DEATHS` where that dies, or has died before."""
+        try:
+            future: Future[Any] = self._pool.schedule(function, args=arguments)
+        except RuntimeError as error:  # the pool noticed the death while its process was idle
+            future = Future()
+            future.set_exception(BrokenProcessPool(str(error)))
+        return future
+
+    def death(self) -> str:
+        """Return how the process died, as the end of a sentence."""
+        code = self._context.made[0].exitcode or 0
+        return f"exit code {code}" if code >= 0 else f"killed by signal {-code} ({signal.strsignal(-code)})"
+
+    def ask_to_leave(self) -> None:
+        """Let the process end, now that it has nothing to do; `join` waits for it."""
+        for process in self._context.made:
+            process.leaves_by_itself = True
+        self._pool.stop()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does. The pool's threads see that and end as well."""
+        self._pool.stop()
+        # Those that were started: Ctrl-C may come between the making of a process and its start.
+        for process in set(self._context.made).intersection(multiprocessing.active_children()):
+            process.kill()
+            process.join()
+
+    def join(self) -> None:
+        """Wait until the process has ended, after `ask_to_leave`."""
+        self._pool.join()
