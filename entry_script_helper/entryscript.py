@@ -9,23 +9,25 @@ from entry_script_helper import environment, machine
 from entry_script_helper.helper import EntryScriptHelper
 
 
+_instances: dict[type[EntryScript], EntryScript] = {}
+
+
 class EntryScript:
     """What ``azureml_user.parallel_run.EntryScript`` gives in the cloud: one object, whoever makes it."""
 
-    _instance: EntryScript | None = None
     _helper: EntryScriptHelper
 
-    def __new__(cls) -> EntryScript:  # noqa: PYI034 - a singleton of this very class
+    def __new__(cls) -> EntryScript:  # noqa: PYI034 - one object of each class, not a new one
         """Return the one instance."""
-        if cls._instance is None:
+        if cls not in _instances:
             instance = super().__new__(cls)
             instance._helper = EntryScriptHelper()
-            cls._instance = instance
-        return cls._instance
+            _instances.setdefault(cls, instance)  # of two threads, the first one's stays
+        return _instances[cls]
 
     def __reduce__(self) -> tuple[type[EntryScript], tuple[()]]:
         """Pickle and copy as the one instance."""
-        return EntryScript, ()
+        return type(self), ()
 
     @property
     def logger(self) -> logging.Logger:

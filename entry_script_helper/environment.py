@@ -26,7 +26,7 @@ RUN_ID = "AZUREML_RUN_ID"
 OUTPUT_PATH = "AZUREML_BI_OUTPUT_PATH"
 SITE_NAME = "APPSETTING_WEBSITE_SITE_NAME"
 
-_REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+_REFERENCE = r"(?a:\$(?:(\w+)|\{(\w+)\}))"
 
 
 class Choice(namedtuple("Choice", ["value", "why"])):
@@ -49,28 +49,43 @@ class Place(
 def read(environ: Mapping[str, str], variable: str) -> str | None:
     """Return a variable's value without white space around it, ``$VAR`` and ``${VAR}`` in it replaced.
 
-    An unset, empty or blank variable is None, and so is one that refers to a variable of which that holds: half a
-    path would be taken for a whole one.
+    An unset, empty or blank variable is None, and so is one that refers to a variable of which that holds, or to
+    itself: half a path would be taken for a whole one.
     """
+    return _resolved(environ, variable, frozenset())
+
+
+def _resolved(environ: Mapping[str, str], variable: str, within: frozenset[str]) -> str | None:
     value = environ.get(variable, "").strip()
-    for match in _REFERENCE.finditer(value):
-        if not environ.get(match.group(1) or match.group(2), "").strip():
+    if "$" not in value:
+        return value or None
+    within = within.union([variable])
+    pieces: list[str] = []
+    end = 0
+    for match in re.finditer(_REFERENCE, value):
+        name = match.group(1) or match.group(2)
+        replacement = None if name in within else _resolved(environ, name, within)
+        if replacement is None:
             return None
-    value = _REFERENCE.sub(lambda match: environ[match.group(1) or match.group(2)].strip(), value)
-    return value.strip() or None
+        pieces += [value[end : match.start()], replacement]
+        end = match.end()
+    return "".join([*pieces, value[end:]])
 
 
 def platform(environ: Mapping[str, str]) -> Choice:
     """Return which of Azure ML's runtimes this is: ``batch-ai``, ``common-runtime``, ..., or ``local``."""
     if read(environ, SHARE):
         return Choice("batch-ai", f"{SHARE} is set")
-    if read(environ, "AML_JOB_ID") or any(variable.startswith("AMLARC_") for variable in environ):
-        return Choice("kubernetes", "AML_JOB_ID or an AMLARC_ variable is set")
+    for variable in ("AML_JOB_ID", *sorted([name for name in environ if name.startswith("AMLARC_")])):
+        if read(environ, variable):
+            return Choice("kubernetes", f"{variable} is set")
     if read(environ, COMMON_RUNTIME_DIR):
         return Choice("common-runtime", f"{COMMON_RUNTIME_DIR} is set")
     site = read(environ, SITE_NAME)
-    if site == "AMLComputeInstance" or read(environ, "CI_WORKSPACE"):
-        return Choice("compute-instance", f"{SITE_NAME} is AMLComputeInstance or CI_WORKSPACE is set")
+    if site == "AMLComputeInstance":
+        return Choice("compute-instance", f"{SITE_NAME} is AMLComputeInstance")
+    if read(environ, "CI_WORKSPACE"):
+        return Choice("compute-instance", "CI_WORKSPACE is set")
     if site == "AMLCompute":
         return Choice("amlcompute", f"{SITE_NAME} is AMLCompute")
     return Choice("local", "no variable of an Azure ML runtime is set")
@@ -121,7 +136,9 @@ def working_dir(
         if run:
             directory = _absolute(os.path.join(share or "", naming.safe_component(run)), first_directory)
             return Choice(directory, "the id of the run that an overridden get_run() gives")
-    run = (run_id(environ).value or ask_run_id()) if share else None
+    run = run_id(environ).value
+    if share and not run and not run_is_overridden:
+        run = ask_run_id()
     if share and run:
         directory = _absolute(os.path.join(share, naming.safe_component(run)), first_directory)
         return Choice(directory, f"the run's directory on the share that {SHARE} names")

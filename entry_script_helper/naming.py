@@ -6,13 +6,11 @@ file, also on the Azure file shares that the logs lie on (they forbid ``\\ / : |
 
 from __future__ import annotations
 
+import functools
 import re
 
 LONGEST = 200
 """Bytes in a component: a file system's 255 less what a log file's name adds (a process id, an ending)."""
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9 _.,;=@()+~#&!$'{}^\[\]-]|^[. ]|[. ]$")
-_AGENT_NAME = re.compile(r'"agent_name"\s*:\s*"([^"\\]+)"')
 
 
 def safe_component(name: str) -> str:
@@ -29,13 +27,19 @@ def safe_component(name: str) -> str:
     """
     if not name:
         return "%empty"
-    encoded = _UNSAFE.sub(_percent, name)
+    encoded = _unsafe().sub(_percent, name)
     if len(encoded) <= LONGEST:
         return encoded
     from hashlib import sha256  # noqa: PLC0415 - hashlib is heavy, and a name this long is rare
 
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"{encoded[: LONGEST - 34]}%~{digest}"
+
+
+@functools.cache
+def _unsafe() -> re.Pattern[str]:
+    # Compiled when first needed: it would take longer than the rest of this module's import.
+    return re.compile(r"[^A-Za-z0-9 _.,;=@()+~#&!$'{}^\[\]-]|^[. ]|[. ]$")
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -49,7 +53,8 @@ def agent_name(arguments: list[str]) -> str | None:
     their arguments is a JSON object with the key ``agent_name`` (observed in public job logs).
     """
     for argument in arguments:
-        match = _AGENT_NAME.search(argument)
-        if match:
-            return match.group(1)
+        if '"agent_name"' in argument:
+            match = re.search(r'"agent_name"\s*:\s*"([^"\\]+)"', argument)
+            if match:
+                return match.group(1)
     return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
 from entry_script_helper.errors import TempDirectoryError
+
+_OURS_ALONE = 0o700
 
 _REMEDY = "set AZ_BATCHAI_JOB_TEMP, or TMPDIR, to a directory of your own"
 
@@ -41,13 +44,12 @@ def _is_directory_of_another(path: str) -> bool:
 
 
 def _make_ours(path: str) -> None:
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        found = os.lstat(path)
-        if not stat.S_ISDIR(found.st_mode):
-            raise NotADirectoryError(None, f"{path} is a link or a file") from None
-        if found.st_uid != os.geteuid():
-            raise PermissionError(None, f"{path} belongs to user {found.st_uid}") from None
-        if found.st_mode & 0o077:
-            os.chmod(path, 0o700)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, _OURS_ALONE)
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(None, f"{path} is a link or a file")
+    if found.st_uid != os.geteuid():
+        raise PermissionError(None, f"{path} belongs to user {found.st_uid}")
+    if stat.S_IMODE(found.st_mode) & 0o777 != _OURS_ALONE:  # made with other rights, or under an odd umask
+        os.chmod(path, _OURS_ALONE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from entry_script_helper.environment import RUN_ID
+from entry_script_helper.environment import RUN_ID, run_id
 from entry_script_helper.errors import EntryScriptHelperError, MissingExtraError, RunContextError
 from entry_script_helper.jsontext import readable
 
@@ -32,18 +32,17 @@ def get_run() -> Any:  # noqa: ANN401 - azureml.core.Run
 def _ask() -> Any:  # noqa: ANN401
     try:
         from azureml.core import Run  # noqa: PLC0415 - more than a second, 80 MiB
-    except ImportError as error:
-        raise _missing(error) from error
-    try:
+
         return Run.get_context(allow_offline=False)
     except ImportError as error:
         raise _missing(error) from error
     except Exception as error:
-        reason = readable(error).strip().partition("\n")[0]
-        if not os.environ.get(RUN_ID):
+        run = run_id(os.environ).value
+        if run is None:
             message = f"there is no Azure ML run here ({RUN_ID} is not set): get_run() works inside a job only"
         else:
-            message = f"azureml-core could not make the run {os.environ[RUN_ID]}: {type(error).__name__}: {reason}"
+            reason = " ".join(readable(error).split())
+            message = f"azureml-core could not make the run {run}: {type(error).__name__}: {reason}"
         raise RunContextError(message) from error
 
 

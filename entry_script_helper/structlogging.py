@@ -27,7 +27,7 @@ def install(logger: logging.Logger) -> None:
     """
     try:
         import structlog  # noqa: PLC0415 - 65 ms
-    except ImportError:
+    except Exception:  # noqa: BLE001 - not installed, broken, or no descriptor to read it: the logger works without
         return
     _fallback[:] = [logger]
     if not structlog.is_configured():
@@ -61,6 +61,17 @@ class StructlogTarget(logging.Logger):
         super().__init__(name)
         self.parent = parent
 
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        """Pickle and copy by name, as loggers in the registry do."""
+        return logger_factory, (self.name,)
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Pass the record on as the logger of this name would, whose filters count as well."""
+        if self.parent and self.parent.name == self.name:
+            self.parent.handle(record)
+        else:
+            super().handle(record)
+
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's
         """Ask the parent each time: only loggers in the registry learn of a changed level."""
         return bool(self.parent and not self.parent.disabled and self.parent.isEnabledFor(level))
@@ -85,8 +96,11 @@ def _leads_to_us(logger: logging.Logger | None) -> bool:
 
 
 def _caller() -> FrameType:
-    frame = sys._getframe(1)  # noqa: SLF001 - as logging and structlog do
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OUTSIDE_PACKAGES:
+    # structlog's async methods log in a thread of a pool, and leave the frame that awaits them in a variable.
+    contextvars = sys.modules.get("structlog.contextvars")
+    awaiting = getattr(contextvars, "_ASYNC_CALLING_STACK", None)
+    frame: FrameType = (awaiting.get(None) if awaiting else None) or sys._getframe(1)  # noqa: SLF001 - as logging does
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _OUTSIDE_PACKAGES:
         frame = frame.f_back
     return frame
 
