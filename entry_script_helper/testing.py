@@ -16,8 +16,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
-from entry_script_helper import environment, helper, structlogging
-from entry_script_helper.entryscript import EntryScript
+from entry_script_helper import entryscript, environment, helper, structlogging
 from entry_script_helper.helper import EntryScriptHelper
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def isolated(working_dir: str | os.PathLike[str]) -> Iterator[EntryScriptLogs]:
         stack.enter_context(mock.patch.dict(os.environ))
         stack.enter_context(mock.patch.dict(inherited))
         stack.enter_context(mock.patch.object(EntryScriptHelper, "LOG_CONFIGED", new=False))
-        stack.enter_context(mock.patch.object(EntryScript, "_instance", None))
+        stack.enter_context(mock.patch.dict(entryscript._instances, clear=True))  # noqa: SLF001 - this package's own
         stack.enter_context(mock.patch.object(helper, "_last_ending", [".txt"]))
         stack.enter_context(mock.patch.object(structlogging, "_fallback", []))
         stack.enter_context(_loggers())
