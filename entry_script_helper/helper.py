@@ -221,14 +221,13 @@ def where(working_dir: str | None = None) -> environment.Place:
     helper = EntryScriptHelper(working_dir)
     chosen = helper._choose_working_dir()  # noqa: SLF001 - this module's own class
     node = _node()
-    file = os.path.join("logs", "user", naming.safe_component(str(node.value)))
     return environment.Place(
         platform=environment.platform(os.environ),
         run_id=environment.run_id(os.environ),
         node=node,
         process=environment.Choice(machine.process_name(), "the name of this process, which names its log file"),
         working_dir=chosen,
-        log_dir=environment.Choice(os.path.join(str(chosen.value), file), "where the working directory is"),
+        log_dir=environment.Choice(os.path.join(str(chosen.value), "logs"), "below the working directory; a process logs to user/<node>/ in it"),
         temp_dir=environment.temp_dir(os.environ, machine.first_directory, machine.system_temp_dir, os.getpid()),
         output_dir=environment.output_dir(os.environ, machine.first_directory),
     )

@@ -74,7 +74,7 @@ class OpenFiles:
         for file in list(self._files.values()):
             left = file.drain()
             if left:
-                lastresort.show(f"entry_script_helper: {left} records are not in {file.wanted}, but above, on stderr")
+                lastresort.show(f"entry_script_helper: not in {file.wanted}, but above, on stderr: {left} record(s)")
 
     def forget_parent(self) -> None:
         """In a forked child: all that is open is the parent's, and a lock may be held by a thread that is not here."""

@@ -98,7 +98,7 @@ def test_disk_that_stays_full(workplace):
     assert text.endswith("\n")
     for number in range(1, 9):
         assert f"record {number}\n" in workplace.said
-    assert "8 records are not in" in workplace.said
+    assert "on stderr: 8 record(s)" in workplace.said
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")

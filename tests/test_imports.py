@@ -1,0 +1,99 @@
+"""Imports run one way, and `import entry_script_helper` stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import entry_script_helper
+
+PACKAGE = Path(entry_script_helper.__file__).parent
+
+# From the bottom up: a module may import only from those above it in this list.
+LAYERS = [
+    "errors",
+    "processstate",
+    "naming",
+    "lastresort",
+    "redaction",
+    "jsontext",
+    "machine",
+    "environment",
+    "formatting",
+    "logfile",
+    "openfiles",
+    "handler",
+    "structlogging",
+    "inheritance",
+    "privatedir",
+    "runcontext",
+    "helper",
+    "entryscript",
+    "",
+    "testing",
+    "simulator",
+    "cli",
+    "__main__",
+]
+
+
+def layer_of(module):
+    parts = module.split(".")
+    return LAYERS.index(parts[1] if len(parts) > 1 else "")
+
+
+def imports_of(path):
+    """Yield every module of ours that a file imports, at its top or within a function, but not for types only."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "entry_script_helper":
+            if node.module == "entry_script_helper":
+                for alias in node.names:
+                    module = f"entry_script_helper.{alias.name}"
+                    yield module if alias.name in LAYERS else "entry_script_helper"
+            else:
+                yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("entry_script_helper"))
+
+
+def test_imports_run_one_way():
+    """No module imports from one that stands above it: there is no circle."""
+    for path in PACKAGE.rglob("*.py"):
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+        for imported in imports_of(path):
+            inside = name.startswith("entry_script_helper.simulator") and ".simulator" in imported
+            assert inside or layer_of(imported) < layer_of(name), f"{name} imports {imported}"
+
+
+def modules_after(code):
+    code = f"import logging, sys; before = set(sys.modules)\n{code}\nprint(*sorted(set(sys.modules) - before))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_import_is_light():
+    """The import loads the standard library only, and little of it."""
+    loaded = modules_after("import entry_script_helper")
+    ours = {name for name in loaded if name.startswith("entry_script_helper")}
+    assert loaded - ours <= {"__future__", "atexit", "errno", "fcntl", "contextlib"}
+    assert len(ours) <= 17
+
+
+def test_config_is_light():
+    """config() and a record in text load next to nothing more."""
+    code = "import entry_script_helper, os, tempfile; os.chdir(tempfile.mkdtemp()); before = set(sys.modules)\n"
+    loaded = modules_after(code + "entry_script_helper.config('x').info('a')")
+    assert {name for name in loaded if not name.startswith("entry_script_helper")} <= {"_socket"}
+
+
+def test_where_is_light():
+    """The command `where` works without any package but our own."""
+    code = "import contextlib, io\nfrom entry_script_helper.cli import main\n"
+    loaded = modules_after(code + "with contextlib.redirect_stdout(io.StringIO()): main(['where'])")
+    assert not loaded & {"structlog", "azureml", "pebble", "tqdm", "multiprocessing"}
