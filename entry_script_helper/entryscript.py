@@ -8,7 +8,6 @@ import os
 from entry_script_helper import environment, machine
 from entry_script_helper.helper import EntryScriptHelper
 
-
 _instances: dict[type[EntryScript], EntryScript] = {}
 
 

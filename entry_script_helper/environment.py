@@ -29,14 +29,14 @@ SITE_NAME = "APPSETTING_WEBSITE_SITE_NAME"
 _REFERENCE = r"(?a:\$(?:(\w+)|\{(\w+)\}))"
 
 
-class Choice(namedtuple("Choice", ["value", "why"])):
+class Choice(namedtuple("Choice", ["value", "why"])):  # noqa: PYI024 - typing takes longer to import than all of this
     """What was chosen (text or None) and the reason, as a part of a sentence."""
 
     __slots__ = ()
 
 
 class Place(
-    namedtuple(
+    namedtuple(  # noqa: PYI024 - as above
         "Place",
         ["platform", "run_id", "node", "process", "working_dir", "log_dir", "temp_dir", "output_dir"],
     )
@@ -72,7 +72,7 @@ def _resolved(environ: Mapping[str, str], variable: str, within: frozenset[str])
     return "".join([*pieces, value[end:]])
 
 
-def platform(environ: Mapping[str, str]) -> Choice:
+def platform(environ: Mapping[str, str]) -> Choice:  # noqa: PLR0911 - one for each platform
     """Return which of Azure ML's runtimes this is: ``batch-ai``, ``common-runtime``, ..., or ``local``."""
     if read(environ, SHARE):
         return Choice("batch-ai", f"{SHARE} is set")

@@ -6,16 +6,18 @@ what a formatter of somebody else gives.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import sys
 import time
 
-from entry_script_helper.jsontext import encode, members, quoted, readable
+from entry_script_helper.jsontext import MISLEADING, encode, members, quoted, readable, representation, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
 
     from entry_script_helper.redaction import Redactor
 
@@ -28,10 +30,14 @@ FIELDS = "_entry_script_helper_fields"
 WRITTEN = "_entry_script_helper_written"
 """The attribute that a written record carries, so that it is written once however far it propagates."""
 
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", FIELDS, WRITTEN}
-
-# Control characters but tab and newline, line separators, marks that turn the direction of writing, surrogates.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Not by logging.makeLogRecord, which asks a factory that a user may have set: what that adds are extras.
+_STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+    FIELDS,
+    WRITTEN,
+}
 
 _MOST_FRAMES = 50
 _MOST_EXCEPTIONS = 100
@@ -45,7 +51,13 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\n", "\n\t")
-    return _CONTROL.sub(_escape, text)
+    return _control().sub(_escape, text)
+
+
+@functools.cache
+def _control() -> re.Pattern[str]:
+    # All that is misleading but tab and newline; compiled when first needed: it takes longer than the import.
+    return re.compile(f"[\x00-\x08\x0b-\x1f{MISLEADING}]")
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -55,10 +67,10 @@ def _escape(match: re.Match[str]) -> str:
     return "\\r" if code == 0x0D else f"\\x{code:02x}"  # noqa: PLR2004
 
 
-def _fraction(number: float, scale: int) -> int:
+def _fraction(number: Any, scale: int) -> int:  # noqa: ANN401 - whatever a record holds
     try:
         return int(number % 1 * scale) if scale > 1 else int(number) % 1000
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # noqa: BLE001 - somebody made up the record's time
         return 0
 
 
@@ -69,17 +81,10 @@ def message_of(record: logging.LogRecord) -> str:
     except RecursionError:
         raise
     except Exception as error:  # noqa: BLE001 - a mistake in a logging call must not lose what it wanted to say
-        what = f"{type(error).__name__}: {readable(error)}"
+        what = f"{type_name(type(error))}: {readable(error)}"
         arguments = record.args if isinstance(record.args, tuple) else (record.args,)
-        texts = ", ".join([_representation(argument) for argument in arguments])
+        texts = ", ".join([representation(argument) for argument in arguments])
         return f"{readable(record.msg)} (could not be formatted with ({texts}): {what})"
-
-
-def _representation(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001
-        return f"<{type(value).__name__} object, whose __repr__ raised {type(error).__name__}>"
 
 
 class LineFormatter(logging.Formatter):
@@ -104,14 +109,21 @@ class LineFormatter(logging.Formatter):
     def _date_and_time(self, record: logging.LogRecord, layout: str) -> str:
         """Return the record's UTC time to the second; a second's text is made once."""
         try:
-            second = int(record.created)
+            second = int(record.created // 1)
             cached, text = self._second
             if cached != second:
-                text = time.strftime(layout, time.gmtime(second))
+                text = self._dated(layout, second)
                 self._second = (second, text)
-        except (TypeError, ValueError, OverflowError, OSError):  # somebody made up the record's time
-            text = time.strftime(layout, time.gmtime())
+        except Exception:  # noqa: BLE001 - somebody made up the record's time
+            text = self._dated(layout, time.time())
         return text
+
+    @staticmethod
+    def _dated(layout: str, second: float) -> str:
+        moment = time.gmtime(second)[:6]
+        if not 0 <= moment[0] <= 9999:  # noqa: PLR2004 - RFC 3339 has four digits for a year
+            raise OverflowError
+        return layout % moment
 
 
 class TextFormatter(LineFormatter):
@@ -122,33 +134,47 @@ class TextFormatter(LineFormatter):
         body = message_of(record)
         fields = record.__dict__.get(FIELDS)
         if fields:
-            body += "".join([f" {key}={_representation(value)}" for key, value in fields.items()])
+            body += "".join([f" {readable(key)}={self._value(key, value)}" for key, value in fields.items()])
         for further in (self._exception(record), self._stack(record)):
             if further:
                 body += further if body.endswith("\n") else f"\n{further}"
-        head = (
-            f"{self.formatTime(record)}|{record.name}|{record.levelname}|{record.process}|{record.thread}"
-            f"|{record.funcName}()|"
-        )
+        try:
+            head = (
+                f"{self.formatTime(record)}|{record.name}|{record.levelname}|{record.process}|{record.thread}"
+                f"|{record.funcName}()|"
+            )
+        except Exception:  # noqa: BLE001 - a made-up record must not lose its message
+            state = record.__dict__
+            fields_of_head = [readable(state.get(name)) for name in ("name", "levelname", "process", "thread")]
+            head = "|".join([self.formatTime(record), *fields_of_head, f"{readable(state.get('funcName'))}()|"])
         if not head.isprintable():
             head = one_line(head).replace("\n\t", "\\n")
         return head + one_line(self._redacted(body))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         """Return the record's time as the standard library writes it, in UTC."""
-        return f"{self._date_and_time(record, '%Y-%m-%d %H:%M:%S')},{_fraction(record.msecs, 1):03d}"
+        milliseconds = _fraction(record.__dict__.get("msecs"), 1)
+        return f"{self._date_and_time(record, '%04d-%02d-%02d %02d:%02d:%02d')},{milliseconds:03d}"
 
     def _exception(self, record: logging.LogRecord) -> str:
         # Neither read from nor left in record.exc_text while there is an exception: other handlers share the
         # record, and theirs may be coloured, ours is redacted.
-        if not record.exc_info:
-            return record.exc_text or ""
         try:
-            return self.formatException(record.exc_info)  # type: ignore[arg-type]
+            if not record.exc_info:
+                return readable(record.exc_text) if record.exc_text else ""
+            return self.formatException(record.exc_info)
         except RecursionError:
             raise
         except Exception as error:  # noqa: BLE001
-            return f"(the exception {_representation(record.exc_info)} could not be formatted: {type(error).__name__})"
+            return _unreadable_exception(record.exc_info, error)
+
+    def _value(self, key: object, value: object) -> str:
+        """Return the text of one of structlog's values."""
+        if self.redactor and value is not None and self.redactor.is_secret_key(readable(key)):
+            from entry_script_helper.redaction import REPLACEMENT  # noqa: PLC0415 - loaded: there is a redactor
+
+            return REPLACEMENT
+        return representation(value)
 
     def _stack(self, record: logging.LogRecord) -> str:
         return readable(record.stack_info) if record.stack_info else ""
@@ -175,21 +201,27 @@ class JsonFormatter(LineFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one JSON object."""
-        values: dict[object, object] = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
-        values.update(record.__dict__.get(FIELDS) or {})
+        state = record.__dict__
+        values: dict[object, object] = {key: value for key, value in state.items() if key not in _STANDARD}
+        values.update(state.get(FIELDS) or {})
         for key, value in _context().items():
             values.setdefault(key, value)
         line = (
-            f'{{"timestamp": "{self.formatTime(record)}", "level": {quoted(readable(record.levelname))}'
-            f', "logger": {quoted(readable(record.name))}, "event": {quoted(self._redacted(message_of(record)))}'
-            f', "process": {encode(record.process)}, "process_name": {encode(record.processName)}'
-            f', "thread": {encode(record.thread)}, "func_name": {encode(record.funcName)}{self._tail}'
+            f'{{"timestamp": "{self.formatTime(record)}", "level": {quoted(readable(state.get("levelname")))}'
+            f', "logger": {quoted(readable(state.get("name")))}, "event": {quoted(self._redacted(message_of(record)))}'
+            f', "process": {encode(state.get("process"))}, "process_name": {encode(state.get("processName"))}'
+            f', "thread": {encode(state.get("thread"))}, "func_name": {encode(state.get("funcName"))}{self._tail}'
         )
         own: dict[object, object] = {}
-        if record.exc_info:
-            own["exception"] = structured_exception(record.exc_info)
-        elif record.exc_text:
-            own["exception"] = record.exc_text
+        try:
+            if record.exc_info:
+                own["exception"] = structured_exception(record.exc_info)
+            elif record.exc_text:
+                own["exception"] = record.exc_text
+        except RecursionError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            own["exception"] = _unreadable_exception(record.exc_info, error)
         if record.stack_info:
             own["stack"] = record.stack_info
         if values:
@@ -200,7 +232,8 @@ class JsonFormatter(LineFormatter):
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         """Return the record's time by RFC 3339, in UTC, to the microsecond."""
-        return f"{self._date_and_time(record, '%Y-%m-%dT%H:%M:%S')}.{_fraction(record.created, 1_000_000):06d}Z"
+        microseconds = _fraction(record.__dict__.get("created"), 1_000_000)
+        return f"{self._date_and_time(record, '%04d-%02d-%02dT%02d:%02d:%02d')}.{microseconds:06d}Z"
 
 
 KEYS = frozenset(
@@ -211,8 +244,13 @@ KEYS = frozenset(
 
 def _context() -> dict[str, object]:
     """Return the values that structlog has bound to this context, if structlog is in use."""
-    contextvars = sys.modules.get("structlog.contextvars")
-    return contextvars.get_contextvars() if contextvars else {}
+    # The module may be half imported, by another thread.
+    bound = getattr(sys.modules.get("structlog.contextvars"), "get_contextvars", None)
+    return bound() if bound else {}
+
+
+def _unreadable_exception(exc_info: object, error: Exception) -> str:
+    return f"(the exception {representation(exc_info)} could not be formatted: {type_name(type(error))})"
 
 
 def structured_exception(exc_info: object) -> object:
@@ -223,7 +261,7 @@ def structured_exception(exc_info: object) -> object:
     """
     exception = exc_info[1] if isinstance(exc_info, tuple) and len(exc_info) == 3 else exc_info  # noqa: PLR2004
     if not isinstance(exception, BaseException):
-        return readable(exc_info)
+        return None if exception is None else readable(exc_info)  # None: exc_info=True where nothing was raised
     traceback = exc_info[2] if isinstance(exc_info, tuple) else exception.__traceback__
     return _chain(exception, traceback, set())
 
@@ -239,7 +277,7 @@ def _chain(exception: BaseException, traceback: TracebackType | None, seen: set[
         is_group = isinstance(members_of_group, tuple)
         chain.append(
             {
-                "exc_type": type(exception).__name__,
+                "exc_type": type_name(type(exception)),
                 "exc_value": readable(exception),
                 "exc_notes": [readable(note) for note in _notes(exception)],
                 "is_cause": is_cause,
@@ -247,7 +285,7 @@ def _chain(exception: BaseException, traceback: TracebackType | None, seen: set[
                 "is_group": is_group,
                 "exceptions": [
                     _chain(member, member.__traceback__, seen)
-                    for member in (members_of_group if is_group else ())
+                    for member in (members_of_group if isinstance(members_of_group, tuple) else ())
                     if isinstance(member, BaseException)
                 ],
             }

@@ -6,12 +6,15 @@ and an object that can't be read says so. `json.dumps` raises for most of these,
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
+from itertools import islice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
     from entry_script_helper.redaction import Redactor
 
@@ -26,15 +29,24 @@ MOST_VALUES = 250_000
 
 _LARGEST = 1 << 63
 
-# What must be escaped in a JSON string, and all that a terminal or a splitter of lines could take for more than text:
-# control characters, line separators, marks that turn the direction of writing, lone surrogates.
-_SPECIAL = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+MISLEADING = "\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+"""Characters that a terminal or a splitter of lines could take for more than text, beside those of ASCII: control
+characters, line separators, marks that turn the direction of writing, lone surrogates. None is printable."""
+
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
 
 def quoted(text: str) -> str:
-    """Return *text* as a JSON string. A lone surrogate, which no UTF-8 can hold, is written out as ``\\udc80``."""
-    return f'"{_SPECIAL.sub(_escape, text)}"'
+    r"""Return *text* as a JSON string. A lone surrogate, which no UTF-8 can hold, is written out as ``\udc80``."""
+    if '"' in text or "\\" in text or not text.isprintable():
+        text = _special().sub(_escape, text)
+    return f'"{text}"'
+
+
+@functools.cache
+def _special() -> re.Pattern[str]:
+    # Compiled when first needed, as every larger pattern here: it takes longer than this module's import.
+    return re.compile(f'["\\\\\x00-\x1f{MISLEADING}]')
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -44,12 +56,24 @@ def _escape(match: re.Match[str]) -> str:
     return _SHORT.get(character) or f"\\u{ord(character):04x}"
 
 
+# Past a metaclass, whose own ``__name__`` may raise.
+type_name: Callable[[type], str] = type.__dict__["__name__"].__get__
+
+
 def readable(value: object) -> str:
     """Return ``str(value)``, or what can be said of a value whose ``__str__`` raises."""
     try:
         return str.__str__(str(value))
     except Exception as error:  # noqa: BLE001 - a value must not be able to lose the record that it stands in
-        return f"<{type(value).__name__} object, whose __str__ raised {type(error).__name__}>"
+        return f"<{type_name(type(value))} object, whose __str__ raised {type_name(type(error))}>"
+
+
+def representation(value: object) -> str:
+    """Return ``repr(value)``, or what can be said of a value whose ``__repr__`` raises."""
+    try:
+        return str.__str__(repr(value))
+    except Exception as error:  # noqa: BLE001
+        return f"<{type_name(type(value))} object, whose __repr__ raised {type_name(type(error))}>"
 
 
 def encode(value: object, redactor: Redactor | None = None) -> str:
@@ -83,22 +107,23 @@ class _Encoder:
         try:
             return self._encode(value, depth)
         except Exception as error:  # noqa: BLE001 - see readable()
-            return quoted(f"<{type(value).__name__} object, which can't be read: {type(error).__name__}>")
+            return quoted(f"<{type_name(type(value))} object, which can't be read: {type_name(type(error))}>")
 
     def _encode(self, value: object, depth: int) -> str:  # noqa: PLR0911 - a table of types
         if value is None:
             return "null"
         if value is True or value is False:
             return "true" if value else "false"
-        if isinstance(value, str):
+        kind = type(value)  # its class, whatever its __class__ says or raises
+        if issubclass(kind, str):
             return self._text(str.__str__(value))
-        if isinstance(value, int):
-            return self._integer(value)
-        if isinstance(value, float):
-            return self._float(value)
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            return self._text(bytes(value).decode("utf-8", "backslashreplace"))
-        if isinstance(value, (dict, list, tuple, set, frozenset)):
+        if issubclass(kind, int):
+            return self._integer(value)  # type: ignore[arg-type]
+        if issubclass(kind, float):
+            return self._float(value)  # type: ignore[arg-type]
+        if issubclass(kind, (bytes, bytearray, memoryview)):
+            return self._text(bytes(value).decode("utf-8", "backslashreplace"))  # type: ignore[call-overload]
+        if issubclass(kind, (dict, list, tuple, set, frozenset)):
             return self._container(value, depth)
         return self._other(value, depth)
 
@@ -107,10 +132,11 @@ class _Encoder:
 
     @staticmethod
     def _integer(value: int) -> str:
+        value = int.__int__(value)  # a subclass may compare as it likes
         if -_LARGEST <= value < _LARGEST:
-            return int.__repr__(value)
+            return repr(value)
         try:
-            return quoted(int.__repr__(value))
+            return quoted(repr(value))
         except ValueError:  # more digits than Python turns into text
             return quoted(hex(value))
 
@@ -123,14 +149,14 @@ class _Encoder:
 
     def _container(self, value: object, depth: int) -> str:
         if id(value) in self._within:
-            return quoted(f"<the {type(value).__name__} that this is in>")
+            return quoted(f"<the {type_name(type(value))} that this is in>")
         if depth >= DEEPEST:
-            return quoted(f"<{type(value).__name__}, nested deeper than {DEEPEST} levels>")
+            return quoted(f"<{type_name(type(value))}, nested deeper than {DEEPEST} levels>")
         self._within.add(id(value))
         try:
-            if isinstance(value, dict):
-                return f"{{{self.members(value, depth)}}}"
-            return f"[{', '.join(self._items(list(value), depth + 1))}]"  # type: ignore[call-overload]
+            if issubclass(type(value), dict):
+                return f"{{{self.members(value, depth)}}}"  # type: ignore[arg-type]
+            return f"[{', '.join(self._items(_plain_list(value), depth + 1))}]"
         finally:
             self._within.discard(id(value))
 
@@ -142,31 +168,34 @@ class _Encoder:
 
     def members(self, value: dict[object, object], depth: int, taken: frozenset[str] = frozenset()) -> str:
         """Return the members of a JSON object; a name that is there already gets underscores behind it."""
-        members: dict[str, str] = {}
-        for key, item in list(value.items()):
+        members: dict[str, str] = {}  # by the name as it is written: two keys may be written alike
+        for key, item in list(dict.items(value)):
             name = self._name(key)
             text = self._member(name, item, depth + 1)
-            while name in members or name in taken:
-                name += "_"
-            members[name] = text
+            label = quoted(f"{name}_" if name in taken else name)
+            if label in members:
+                label = f'{label[:-1]}_"'
+            while label in members or label[1:-1] in taken:
+                label = f'{label[:-1]}{len(members)}_"'
+            members[label] = text
             if self._values > MOST_VALUES:
                 break
-        return ", ".join([f"{quoted(name)}: {text}" for name, text in members.items()])
+        return ", ".join([f"{label}: {text}" for label, text in members.items()])
 
     def _name(self, key: object) -> str:
-        if isinstance(key, str):
+        if issubclass(type(key), str):
             name = str.__str__(key)
-        elif isinstance(key, (bytes, bytearray)):
-            name = bytes(key).decode("utf-8", "backslashreplace")
+        elif type(key) is bytes:
+            name = key.decode("utf-8", "backslashreplace")
         else:
             name = readable(key)
-        return self._redactor(name) if self._redactor and not name.isidentifier() else name
+        return self._redactor(name) if self._redactor else name
 
     def _member(self, name: str, value: object, depth: int) -> str:
         if (
             self._redactor
             and value is not None
-            and not isinstance(value, (bool, float))
+            and not issubclass(type(value), (bool, float))
             and self._redactor.is_secret_key(name)
         ):
             from entry_script_helper.redaction import REPLACEMENT  # noqa: PLC0415 - loaded: there is a redactor
@@ -174,29 +203,28 @@ class _Encoder:
             return quoted(REPLACEMENT)
         return self.encode(value, depth)
 
-    def _other(self, value: object, depth: int) -> str:
-        kind = type(value)
-        if isinstance(value, BaseException):
-            return self._text(f"{kind.__name__}: {readable(value)}")
-        if kind.__module__.partition(".")[0] == "numpy":
+    def _other(self, value: object, depth: int) -> str:  # noqa: PLR0911 - as _encode
+        if issubclass(type(value), BaseException):
+            return self._text(f"{type_name(type(value))}: {readable(value)}")
+        if _is_a("numpy", "ndarray", value) or _is_a("numpy", "generic", value):
             return self._of_numpy(value, depth)
-        if hasattr(kind, "__dataclass_fields__"):
-            fields = {name: getattr(value, name, None) for name in kind.__dataclass_fields__}
-            return self._within_itself(value, fields, depth)
+        if hasattr(type(value), "__dataclass_fields__"):
+            return self._within_itself(value, _shown_fields(value), depth)
         if _is_a("enum", "Enum", value):
-            return self.encode(value.value, depth + 1)  # type: ignore[attr-defined]
+            return self._within_itself(value, value.value, depth)  # type: ignore[attr-defined]
         if _is_a("datetime", "date", value) or _is_a("datetime", "time", value):
             return self._text(value.isoformat())  # type: ignore[attr-defined]
         if _is_a("collections.abc", "Mapping", value):
-            return self._within_itself(value, dict(value), depth)  # type: ignore[call-overload]
+            keys: Iterator[object] = islice(value, MOST_VALUES)  # type: ignore[call-overload]
+            return self._within_itself(value, {key: value[key] for key in keys}, depth)  # type: ignore[index]
         if _is_a("collections", "deque", value):
             return self._within_itself(value, list(value), depth)  # type: ignore[call-overload]
         return self._text(readable(value))
 
-    def _within_itself(self, value: object, stand_in: dict[object, object] | list[object], depth: int) -> str:
+    def _within_itself(self, value: object, stand_in: object, depth: int) -> str:
         """Encode what stands for a value, so that a cycle through the value is seen."""
         if id(value) in self._within:
-            return quoted(f"<the {type(value).__name__} that this is in>")
+            return quoted(f"<the {type_name(type(value))} that this is in>")
         self._within.add(id(value))
         try:
             return self.encode(stand_in, depth)
@@ -204,19 +232,28 @@ class _Encoder:
             self._within.discard(id(value))
 
     def _of_numpy(self, value: object, depth: int) -> str:
-        dtype = getattr(value, "dtype", None)
-        if dtype is None or dtype.kind not in "biufOSU":  # times, complex and records are clearest as text
-            return self._text(readable(value))
-        if value.size > MOST_ARRAY_ITEMS:  # type: ignore[attr-defined]
-            return self._text(readable(value))
-        plain = value.tolist()  # type: ignore[attr-defined]
-        if type(plain) is type(value):  # longdouble gives itself
-            return self._text(readable(value))
-        return self.encode(plain, depth)
+        # Times, complex numbers and records are clearest as text.
+        if value.dtype.kind in "biufOSU" and value.size <= MOST_ARRAY_ITEMS:  # type: ignore[attr-defined]
+            plain = value.tolist()  # type: ignore[attr-defined]
+            if type(plain) is not type(value):  # longdouble gives itself
+                return self._within_itself(value, plain, depth)
+        return self._text(readable(value))
 
 
 def _is_a(module: str, name: str, value: object) -> bool:
     """Tell whether a value is an instance of a class, without importing the class's module: then it can't be."""
-    loaded = sys.modules.get(module)
-    return loaded is not None and isinstance(value, getattr(loaded, name))
+    # The module may be half imported, by another thread.
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and issubclass(type(value), kind)
 
+
+def _plain_list(value: object) -> list[object]:
+    """Return what a list, tuple or set holds, past a subclass's own ``__iter__``, which may never end."""
+    kind: Any = next(kind for kind in (list, tuple, set, frozenset) if issubclass(type(value), kind))
+    return list(kind.__iter__(value))
+
+
+def _shown_fields(value: object) -> dict[str, object]:
+    """Return the fields of a dataclass that its ``repr`` shows: the others may hold secrets."""
+    fields = sys.modules["dataclasses"].fields(value)
+    return {field.name: getattr(value, field.name, None) for field in fields if field.repr}

@@ -1,7 +1,7 @@
-"""Names that are safe as one component of a path: pure functions, no look at the machine.
+r"""Names that are safe as one component of a path: pure functions, no look at the machine.
 
 The encoding is percent-encoding (RFC 3986) of all but a few characters, so that two names never meet in one
-file, also on the Azure file shares that the logs lie on (they forbid ``\\ / : | < > * ? "`` and a trailing dot).
+file, also on the Azure file shares that the logs lie on (they forbid ``\ / : | < > * ? "`` and a trailing dot).
 """
 
 from __future__ import annotations

@@ -17,24 +17,39 @@ if TYPE_CHECKING:
 
 REPLACEMENT = "[REDACTED]"
 
-# A bare value ends at white space, a quote (with backslashes before it, in text that was quoted twice), or what
-# separates it from its neighbour. What was redacted before is passed over, unless something still hangs on to it.
-_CHARACTER = r"(?:[^\s\"'\\&;,]|\\(?![\"'\\]))"
-_BARE = rf"(?!\[REDACTED\](?!{_CHARACTER})){_CHARACTER}+"
-# A quoted value goes as far as the same quote, or the end of the line where that is missing.
-_QUOTED = r"(?:(?!(?P=quote))(?:\\.|[^\\\r\n]))+"
-# `key=value`, `"key": "value"`, `\"key\": \"value\"`.
-_IS_VALUE = rf"\\*[\"']?\s*[=:]\s*(?P<quote>\\*[\"'])?(?P<secret>(?(quote){_QUOTED}|{_BARE}))"
-_PASSWORD_KEY = r"(?i:passw(?:or)?d|passphrase|pwd|(?:client|api|access|account|auth)[_-]?(?:secret|key|token))"
+# A quoted value goes as far as its closing quote, behind which no word goes on, or the end of the line where that is
+# missing. In text that was quoted again, backslashes stand before both quotes, and more before a quote within the
+# value: with n before the opening one, 2 (n + 1) stand for each backslash of the value's own, and the rest belongs to
+# the quote: n for the closing one.
+_OPENING = r"(?P<quote>(?P<depth>\\*)[\"'])"
+_CLOSING = r"(?<!\\)(?:(?P=depth)\\(?P=depth)\\)*(?P=quote)(?:[^\w$]|\Z)"
+_QUOTED = rf"(?:[^\\\"'\r\n]+|(?!{_CLOSING})[^\r\n])+"
+# A bare value ends at white space, or at a quote or separator behind which something else begins. What was redacted
+# before is passed over, unless something still hangs on to it.
+_SEPARATOR = r"[&;,](?:\s|\Z|[\"'\\{\[]|[\w.%-]*[=:])|;[\w .%-]*="
+_QUOTE_BEHIND = r"\\*[\"'](?:[\s,;:)\]}>&\\\"']|\Z)"
+_MORE = rf"(?:[^\s\"'\\&;,]|\\+(?![\\\"'])|(?!{_QUOTE_BEHIND})\\*[\"']|(?!{_SEPARATOR})[&;,])"
+_BARE = rf"(?!\[REDACTED\](?!{_MORE}))(?:[^\s\"'\\&;,]+|{_MORE})+"
+_BRACED = r"\{[^}\r\n]*\}?|\[(?!REDACTED\])[^\]\r\n]*\]?"
+# `key=value`, `"key": "value"`, `\"key\": \"value\"`, `'key': b'value'`, `key=Secret('value')`, `key={value}`.
+_IS_VALUE = (
+    r"\\*[\"']?[ \t]*(?:=|:|%3[Dd])[ \t]*(?:(?:[A-Za-z_.]+\()?[bru]?" + _OPENING + ")?"
+    rf"(?P<secret>(?(quote){_QUOTED}|(?:{_BRACED}|{_BARE})))"
+)
+_PASSWORD_KEY = r"(?i:passw(?:or)?d|passphrase|pwd|(?:client|api|access|account|auth)[_-]?(?:secret|key|token))"  # noqa: S105
+_NO_LETTER_BEFORE = r"(?:(?<![A-Za-z])|(?<=%3[Ff]))"
+_NOTHING_BEFORE = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
 
 PATTERNS: dict[str, str] = {
-    "shared access signature": r"(?i:\bsig(?:=|%3D))(?P<secret>[A-Za-z0-9%/+=_.~-]+)",
+    "shared access signature": rf"{_NO_LETTER_BEFORE}(?i:sig(?:=|%(?:25)*3D|\\u003d))"
+    r"(?:\\*[\"'])?(?P<secret>[A-Za-z0-9%/+=_.~-]+)",
+    "shared access signature in a mapping": rf"(?i:[\"']sig){_IS_VALUE}",
     "account key": rf"(?i:AccountKey){_IS_VALUE}",
     "shared access key": rf"(?i:SharedAccessKey){_IS_VALUE}",
-    "bearer token": r"(?i:\bbearer)\s+(?P<secret>[A-Za-z0-9._~+/=-]{4,})",
-    "JSON web token": r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*",
+    "bearer token": r"(?i:\bbearer)(?:\s|%20)+(?P<secret>[A-Za-z0-9._~+/=-]{4,})",
+    "JSON web token": rf"{_NOTHING_BEFORE}eyJ[A-Za-z0-9_-]{{5,}}(?:\.[A-Za-z0-9_-]*){{2,4}}",
     "password": rf"{_PASSWORD_KEY}{_IS_VALUE}",
-    "password in a URL": r"://[^/\s:@\"']+:(?P<secret>(?!\[REDACTED\]@)[^/\s@\"']+)@",
+    "password in a URL": r"://[^/\s:@\"']*:(?P<secret>(?!\[REDACTED\]@)[^/\s\"']+)@",
 }
 """The built-in patterns, by what they find. Each is linear in the text: a message may have 64 MB."""
 
@@ -60,6 +75,8 @@ class Redactor:
     def __init__(self, patterns: Iterable[str | re.Pattern[str]] = (), token: str | None = None) -> None:
         try:
             self._own = [re.compile(pattern) for pattern in patterns]
+            for pattern in self._own:
+                pattern.search("")  # one of bytes can't search text
         except (re.error, TypeError) as error:
             message = f"redact: a pattern is not a regular expression: {error}"
             raise UsageError(message) from error
@@ -85,7 +102,7 @@ class Redactor:
         return bool(_compiled(_SECRET_KEY).search(key))
 
 
-def from_environment(redact: bool | Iterable[str | re.Pattern[str]]) -> Redactor | None:
+def from_environment(redact: bool | Iterable[str | re.Pattern[str]]) -> Redactor | None:  # noqa: FBT001 - config()'s argument
     """Return the redactor for an argument ``redact``: True, False (no redactor), or more patterns."""
     if redact is False:
         return None
@@ -116,4 +133,4 @@ def _replace(match: re.Match[str]) -> str:
         return REPLACEMENT
     start = match.start("secret") - match.start()
     whole = match.group()
-    return f"{whole[:start]}{REPLACEMENT}{whole[start + len(secret):]}"
+    return f"{whole[:start]}{REPLACEMENT}{whole[start + len(secret) :]}"

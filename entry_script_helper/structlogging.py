@@ -13,6 +13,7 @@ from entry_script_helper.formatting import FIELDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
     from types import FrameType
     from typing import Any
 
@@ -39,9 +40,9 @@ def install(logger: logging.Logger) -> None:
         )
 
 
-def to_record(_logger: object, _method: str, event_dict: dict[str, Any]) -> tuple[tuple[object], dict[str, Any]]:
+def to_record(_logger: object, _method: str, event_dict: MutableMapping[str, Any]) -> tuple[Any, ...]:
     """Turn an event dict into the arguments of a standard library's logging call (structlog's last processor)."""
-    keywords = {key: event_dict.pop(key) for key in ("exc_info", "stack_info") if key in event_dict}
+    keywords: dict[str, Any] = {key: event_dict.pop(key) for key in ("exc_info", "stack_info") if key in event_dict}
     arguments = event_dict.pop("positional_args", ())
     event = event_dict.pop("event", None)
     return (event, *arguments), {**keywords, "extra": {FIELDS: event_dict}}
