@@ -186,6 +186,18 @@ def test_every_public_name_is_in_the_reference():
             assert f"`{name}" in reference, name
 
 
+def test_every_option_is_in_the_reference(tmp_path):
+    """docs/reference/command-line.md names every command and every option that --help lists."""
+    reference = text_of("docs/reference/command-line.md")
+    commands = re.findall(r"^    (\w+) ", run_command("entry-script-helper --help", tmp_path), re.MULTILINE)
+    assert commands
+    for command in ("", *commands):
+        shown = run_command(f"entry-script-helper {command} --help", tmp_path)
+        assert f"## `entry-script-helper {command}" in reference
+        for option in set(re.findall(r"^  .*?(--[\w-]+)", shown, re.MULTILINE)):
+            assert option in reference, f"{command} {option}"
+
+
 def test_every_variable_is_explained():
     """Every variable that says where a process is has a row in docs/explanation/environment-variables.md."""
     explained = text_of("docs/explanation/environment-variables.md")

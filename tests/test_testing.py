@@ -55,14 +55,16 @@ def test_logs_are_below_the_given_directory_and_can_be_read_as_records(tmp_path)
     assert logs.text().endswith("\n\tsecond line\n")
 
 
-def test_json_lines_are_read_as_dicts_also_when_the_block_is_over(tmp_path):
+def test_json_lines_are_read_as_dicts_also_when_the_block_is_over(tmp_path, monkeypatch):
     """Records in JSON are dicts, and the file is known after the block although another format is the default."""
+    monkeypatch.setenv("ENTRY_SCRIPT_HELPER_WORKING_DIR", str(tmp_path / "outside"))
+    config("scoring")
     with isolated(tmp_path) as logs:
         config("scoring", json=True).info("done", extra={"items": 3})
     (record,) = logs.records()
     assert (record["event"], record["items"]) == ("done", 3)
     assert logs.path.endswith(".jsonl")
-    assert EntryScriptHelper(tmp_path).get_log_file_path().endswith(".txt")
+    assert EntryScriptHelper().get_log_file_path().endswith(".txt")
 
 
 def test_a_line_of_no_format_is_an_error_that_shows_it(tmp_path):
@@ -82,7 +84,7 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
     disabled.disabled = True
     others = logging.NullHandler()
     known.addHandler(others)
-    environ, before = dict(os.environ), EntryScript()
+    environ, inherited_before, before = dict(os.environ), dict(inherited), EntryScript()
     with isolated(tmp_path):
         assert "AZUREML_RUN_ID" not in os.environ
         for name in ("testing.known", "testing.disabled", "testing.new"):
@@ -100,7 +102,7 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
     assert os.environ == environ
     assert EntryScript() is before
     assert not EntryScriptHelper.LOG_CONFIGED
-    assert "entry_script_helper" not in inherited
+    assert inherited == inherited_before
 
 
 def test_a_logger_configured_before_writes_to_its_own_file_again(tmp_path):
@@ -119,6 +121,7 @@ def test_a_logger_configured_before_writes_to_its_own_file_again(tmp_path):
 
 def test_structlog_is_reset_only_if_it_was_not_configured_before(tmp_path):
     """What the helper told structlog is taken back; a configuration of the user's own stays."""
+    structlog.reset_defaults()
     try:
         with isolated(tmp_path) as logs:
             config("testing.structlog", json=True)
