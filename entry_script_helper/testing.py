@@ -91,13 +91,11 @@ class EntryScriptLogs:
 
 def _record(text: str) -> TextRecord | dict[str, Any]:
     if text.startswith("{"):
-        record: dict[str, Any] = json.loads(text)
-        return record
+        return dict(json.loads(text))
     match = _LINE.fullmatch(text.replace("\n\t", "\n"))
     if match is None:
         raise ValueError(f"this is no record in the text format of entry_script_helper: {text!r}")
-    fields: dict[str, Any] = match.groupdict()
-    return TextRecord(**{**fields, "process": int(fields["process"]), "thread": int(fields["thread"])})
+    return TextRecord(**{**match.groupdict(), "process": int(match["process"]), "thread": int(match["thread"])})
 
 
 @contextlib.contextmanager
@@ -190,16 +188,12 @@ else:
 
     @pytest.fixture
     def amlcompute(entry_script_logs: EntryScriptLogs) -> EntryScriptLogs:
-        """Set the variables of the runtime that the article is about, to directories below ``tmp_path``.
-
-        The working directory is then ``<AZ_BATCHAI_INPUT_AZUREML>/<AZUREML_RUN_ID>``; this gives the same object as
-        `entry_script_logs`.
-        """
+        """Set the variables of the article's runtime to directories below ``tmp_path``; give `entry_script_logs`."""
         directory = entry_script_logs.working_dir
         share, job_temp = os.path.join(directory, "share"), os.path.join(directory, "job_temp")
+        os.makedirs(share)
+        os.makedirs(job_temp)
         entry_script_logs.working_dir = os.path.join(share, "run_1")
-        for path in (entry_script_logs.working_dir, job_temp):
-            os.makedirs(path)
         variables = {environment.SHARE: share, environment.JOB_TEMP: job_temp, environment.RUN_ID: "run_1"}
         _set_variables({**variables, environment.WORKER_IP: "10.0.0.4"})
         return entry_script_logs
