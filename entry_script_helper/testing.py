@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _PREFIXES = ("AZ_BATCHAI_", "AZUREML_", "AMLARC_", "ENTRY_SCRIPT_HELPER_")
 
 _LINE = re.compile(
-    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\|(?P<logger>.*?)\|(?P<level>[^|]*)"
-    r"\|(?P<process>\d+)\|(?P<thread>\d+)\|(?P<func_name>.*?)\(\)\|(?P<message>.*)",
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\|(.*?)\|([^|]*)"
+    r"\|(\d+)\|(\d+)\|(.*?)\(\)\|(.*)",
     re.DOTALL,
 )
 
@@ -95,7 +95,8 @@ def _record(text: str) -> TextRecord | dict[str, Any]:
     match = _LINE.fullmatch(text.replace("\n\t", "\n"))
     if match is None:
         raise ValueError(f"this is no record in the text format of entry_script_helper: {text!r}")
-    return TextRecord(**{**match.groupdict(), "process": int(match["process"]), "thread": int(match["thread"])})
+    time, logger, level, process, thread, func_name, message = match.groups()
+    return TextRecord(time, logger, level, int(process), int(thread), func_name, message)
 
 
 @contextlib.contextmanager
