@@ -38,7 +38,7 @@ _IS_VALUE = (
 )
 _PASSWORD_KEY = r"(?i:passw(?:or)?d|passphrase|pwd|(?:client|api|access|account|auth)[_-]?(?:secret|key|token))"  # noqa: S105
 _NO_LETTER_BEFORE = r"(?:(?<![A-Za-z])|(?<=%3[Ff]))"
-_NOTHING_BEFORE = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
+_ESCAPE_BEFORE = r"(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})"
 
 PATTERNS: dict[str, str] = {
     "shared access signature": rf"{_NO_LETTER_BEFORE}(?i:sig(?:=|%(?:25)*3D|\\u003d))"
@@ -46,8 +46,8 @@ PATTERNS: dict[str, str] = {
     "shared access signature in a mapping": rf"(?i:[\"']sig){_IS_VALUE}",
     "account key": rf"(?i:AccountKey){_IS_VALUE}",
     "shared access key": rf"(?i:SharedAccessKey){_IS_VALUE}",
-    "bearer token": r"(?i:\bbearer)(?:\s|%20)+(?P<secret>[A-Za-z0-9._~+/=-]{4,})",
-    "JSON web token": rf"{_NOTHING_BEFORE}eyJ[A-Za-z0-9_-]{{5,}}(?:\.[A-Za-z0-9_-]*){{2,4}}",
+    "bearer token": rf"(?:(?<![A-Za-z0-9_])|{_ESCAPE_BEFORE})(?i:bearer)(?:\s|%20)+(?P<secret>[A-Za-z0-9._~+/=-]{{4,}})",
+    "JSON web token": rf"(?:(?<![A-Za-z0-9_-])|{_ESCAPE_BEFORE})eyJ[A-Za-z0-9_-]{{5,}}(?:\.[A-Za-z0-9_-]*){{2,4}}",
     "password": rf"{_PASSWORD_KEY}{_IS_VALUE}",
     "password in a URL": r"://[^/\s:@\"']*:(?P<secret>(?!\[REDACTED\]@)[^/\s\"']+)@",
 }
