@@ -101,7 +101,7 @@ class LineFormatter(logging.Formatter):
         # The class's function: as a method it would be given the formatter as the seconds to convert.
         self.converter = time.gmtime
         self.redactor = redactor
-        self._second = (-1, "")
+        self._second: tuple[int | None, str] = (None, "")
 
     def _redacted(self, text: str) -> str:
         return self.redactor(text) if self.redactor else text
