@@ -46,7 +46,8 @@ PATTERNS: dict[str, str] = {
     "shared access signature in a mapping": rf"(?i:[\"']sig){_IS_VALUE}",
     "account key": rf"(?i:AccountKey){_IS_VALUE}",
     "shared access key": rf"(?i:SharedAccessKey){_IS_VALUE}",
-    "bearer token": rf"(?:(?<![A-Za-z0-9_])|{_ESCAPE_BEFORE})(?i:bearer)(?:\s|%20)+(?P<secret>[A-Za-z0-9._~+/=-]{{4,}})",
+    "bearer token": rf"(?:(?<![A-Za-z0-9_])|{_ESCAPE_BEFORE})(?i:bearer)(?:\s|%20)+"
+    r"(?P<secret>[A-Za-z0-9._~+/=-]{4,})",
     "JSON web token": rf"(?:(?<![A-Za-z0-9_-])|{_ESCAPE_BEFORE})eyJ[A-Za-z0-9_-]{{5,}}(?:\.[A-Za-z0-9_-]*){{2,4}}",
     "password": rf"{_PASSWORD_KEY}{_IS_VALUE}",
     "password in a URL": r"://[^/\s:@\"']*:(?P<secret>(?!\[REDACTED\]@)[^/\s\"']+)@",

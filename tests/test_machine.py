@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
-import subprocess
 import sys
 import types
 from typing import ClassVar
@@ -123,11 +122,13 @@ def test_the_agents_name_stands_for_a_main_process_only(monkeypatch):
     assert machine.process_name() == "Process-7"
 
 
-def test_multiprocessing_is_not_imported_for_a_name():
+def test_multiprocessing_is_not_imported_for_a_name(monkeypatch):
     """A process that never imported multiprocessing is a main process, and stays without it."""
-    code = "import sys; from entry_script_helper import machine as m; print(m.process_name(), 'multiprocessing' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["MainProcess", "False"]
+    monkeypatch.setattr(multiprocessing.current_process(), "name", "Process-7")
+    monkeypatch.setattr(sys, "argv", ["score.py"])
+    monkeypatch.delitem(sys.modules, "multiprocessing.process")
+    assert machine.process_name() == "MainProcess"
+    assert "multiprocessing.process" not in sys.modules
 
 
 def test_the_address_is_asked_for_once(probe):
