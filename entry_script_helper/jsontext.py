@@ -29,6 +29,9 @@ MOST_VALUES = 250_000
 
 _LARGEST = 1 << 63
 
+_ROOM = 40
+"""Calls that must fit on the stack, or a value is not to blame for a `RecursionError`."""
+
 MISLEADING = "\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 """Characters that a terminal or a splitter of lines could take for more than text, beside those of ASCII: control
 characters, line separators, marks that turn the direction of writing, lone surrogates. None is printable."""
@@ -65,6 +68,7 @@ def readable(value: object) -> str:
     try:
         return str.__str__(str(value))
     except Exception as error:  # noqa: BLE001 - a value must not be able to lose the record that it stands in
+        _pass_on_for_want_of_room(error)
         return f"<{type_name(type(value))} object, whose __str__ raised {type_name(type(error))}>"
 
 
@@ -73,11 +77,30 @@ def representation(value: object) -> str:
     try:
         return str.__str__(repr(value))
     except Exception as error:  # noqa: BLE001
+        _pass_on_for_want_of_room(error)
         return f"<{type_name(type(value))} object, whose __repr__ raised {type_name(type(error))}>"
 
 
+def _pass_on_for_want_of_room(error: Exception) -> None:
+    """Raise a `RecursionError` again where the stack is full: a value that never ends leaves room when it is given up.
+
+    Who asked for the text can do so again from where there is room.
+    """
+    if isinstance(error, RecursionError):
+        _use_stack(_ROOM)
+
+
+def _use_stack(calls: int) -> None:
+    if calls:
+        _use_stack(calls - 1)
+
+
 def encode(value: object, redactor: Redactor | None = None) -> str:
-    """Return any value as JSON text, secrets in it replaced. It never raises for a value."""
+    """Return any value as JSON text, secrets in it replaced. It never raises for a value.
+
+    Raises:
+        RecursionError: There is too little room left on the stack to tell.
+    """
     return _Encoder(redactor).encode(value, 0)
 
 
@@ -107,6 +130,7 @@ class _Encoder:
         try:
             return self._encode(value, depth)
         except Exception as error:  # noqa: BLE001 - see readable()
+            _pass_on_for_want_of_room(error)
             return quoted(f"<{type_name(type(value))} object, which can't be read: {type_name(type(error))}>")
 
     def _encode(self, value: object, depth: int) -> str:  # noqa: PLR0911 - a table of types

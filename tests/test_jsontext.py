@@ -543,3 +543,39 @@ def test_secrets_in_values_and_keys_are_redacted():
         "error": f"ValueError: password={REPLACEMENT}",
         REPLACEMENT: REPLACEMENT,
     }
+
+
+class TextInItself:
+    """Its text asks for its own text."""
+
+    def __str__(self):
+        return str(self)
+
+    def __repr__(self):
+        return repr(self)
+
+
+def test_a_value_that_never_ends_is_named():
+    """A value whose text asks for itself does not lose what stands beside it."""
+    assert strictly(encode({"a": 1, "b": TextInItself()})) == {
+        "a": 1,
+        "b": "<TextInItself object, whose __str__ raised RecursionError>",
+    }
+    assert representation(TextInItself()) == "<TextInItself object, whose __repr__ raised RecursionError>"
+
+
+def test_near_the_end_of_the_stack_a_value_is_whole_or_not_there():
+    """Where the stack is nearly full, a value is written as elsewhere, or RecursionError is raised: nothing between."""
+    value = {"a": [{"b": fractions.Fraction(1, 3)}]}
+    whole = encode(value)
+    seen = set()
+
+    def descend(levels):
+        return descend(levels - 1) if levels else encode(value)
+
+    for levels in range(sys.getrecursionlimit()):
+        try:
+            seen.add(descend(levels))
+        except RecursionError:  # noqa: PERF203 - each try is one
+            seen.add(None)
+    assert seen == {whole, None}
