@@ -101,6 +101,9 @@ class LineFormatter(logging.Formatter):
         # The class's function: as a method it would be given the formatter as the seconds to convert.
         self.converter = time.gmtime
         self.redactor = redactor
+        # Compiled now, and not with the first record: a signal handler that logs would begin the same again and again.
+        one_line("\n")
+        quoted("\n")
         self._second: tuple[int | None, str] = (None, "")
 
     def _redacted(self, text: str) -> str:

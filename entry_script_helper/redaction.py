@@ -43,13 +43,10 @@ _ESCAPE_BEFORE = r"(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})"
 PATTERNS: dict[str, str] = {
     "shared access signature": rf"{_NO_LETTER_BEFORE}(?i:sig(?:=|%(?:25)*3D|\\u003d))"
     r"(?:\\*[\"'])?(?P<secret>[A-Za-z0-9%/+=_.~-]+)",
-    "shared access signature in a mapping": rf"(?i:[\"']sig){_IS_VALUE}",
-    "account key": rf"(?i:AccountKey){_IS_VALUE}",
-    "shared access key": rf"(?i:SharedAccessKey){_IS_VALUE}",
     "bearer token": rf"(?:(?<![A-Za-z0-9_])|{_ESCAPE_BEFORE})(?i:bearer)(?:\s|%20)+"
     r"(?P<secret>[A-Za-z0-9._~+/=-]{4,})",
     "JSON web token": rf"(?:(?<![A-Za-z0-9_-])|{_ESCAPE_BEFORE})eyJ[A-Za-z0-9_-]{{5,}}(?:\.[A-Za-z0-9_-]*){{2,4}}",
-    "password": rf"{_PASSWORD_KEY}{_IS_VALUE}",
+    "password or key": rf"(?:{_PASSWORD_KEY}|(?i:SharedAccessKey|[\"']sig)){_IS_VALUE}",
     "password in a URL": r"://[^/\s:@\"']*:(?P<secret>(?!\[REDACTED\]@)[^/\s\"']+)@",
 }
 """The built-in patterns, by what they find. Each is linear in the text: a message may have 64 MB."""
@@ -81,6 +78,9 @@ class Redactor:
         except (re.error, TypeError) as error:
             message = f"redact: a pattern is not a regular expression: {error}"
             raise UsageError(message) from error
+        # Now, and not with the first record: a signal handler that logs would begin the same again and again.
+        self._built_in = [_compiled(pattern) for pattern in PATTERNS.values()]
+        self._secret_key = _compiled(_SECRET_KEY)
         token = (token or "").strip()
         self._token = token if len(token) >= _SHORTEST_TOKEN else None
 
@@ -91,7 +91,7 @@ class Redactor:
         lower = text.lower()
         for hint in _HINTS:
             if hint in lower:
-                for pattern in _built_in():
+                for pattern in self._built_in:
                     text = pattern.sub(_replace, text)
                 break
         for pattern in self._own:
@@ -100,7 +100,7 @@ class Redactor:
 
     def is_secret_key(self, key: str) -> bool:
         """Tell whether the value under this key of a mapping is a secret whatever it looks like."""
-        return bool(_compiled(_SECRET_KEY).search(key))
+        return bool(self._secret_key.search(key))
 
 
 def from_environment(redact: bool | Iterable[str | re.Pattern[str]]) -> Redactor | None:  # noqa: FBT001 - config()'s argument
@@ -118,14 +118,10 @@ _cache: dict[str, re.Pattern[str]] = {}
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    # Compiled when first needed: the patterns take longer to compile than the package to import.
+    # Compiled for the first redactor: the patterns take longer to compile than the package to import.
     if pattern not in _cache:
         _cache[pattern] = re.compile(pattern)
     return _cache[pattern]
-
-
-def _built_in() -> list[re.Pattern[str]]:
-    return [_compiled(pattern) for pattern in PATTERNS.values()]
 
 
 def _replace(match: re.Match[str]) -> str:

@@ -615,3 +615,20 @@ def test_a_formatter_is_a_logging_formatter(formatter):
     assert isinstance(formatter, logging.Formatter)
     record = make()
     assert copy.copy(formatter).format(record) == formatter.format(record)
+
+
+@pytest.mark.parametrize("kind", [TextFormatter, JsonFormatter])
+def test_no_pattern_is_compiled_by_a_record(kind, monkeypatch):
+    """All patterns are compiled with the formatter: a signal handler that logs can't interrupt itself in doing so."""
+    formatter = kind(Redactor())
+    record = make("a\nb\x00 password=abc", extra={"password": "abc"}, exc_info=raised())
+    expected = formatter.format(record)
+
+    def refuse_to_compile(*args):
+        raise AssertionError(args)
+
+    re.purge()
+    for module in ("_compiler", "sre_compile"):
+        if hasattr(re, module):
+            monkeypatch.setattr(getattr(re, module), "compile", refuse_to_compile)
+    assert formatter.format(record) == expected

@@ -32,23 +32,6 @@ EXAMPLES = {
         (r"\u0026sig\u003dabc", r"\u0026sig\u003d§"),
         ("SharedAccessSignature sr=x&sig=abc&se=1", "SharedAccessSignature sr=x&sig=§&se=1"),
     ],
-    "shared access signature in a mapping": [
-        ("{'sv': '1', 'sig': 'abc', 'se': '2'}", "{'sv': '1', 'sig': '§', 'se': '2'}"),
-        ("{'sig': ['abc'], 'se': ['2']}", "{'sig': §, 'se': ['2']}"),
-        (r"{\"sig\": \"abc\"}", r"{\"sig\": \"§\"}"),
-    ],
-    "account key": [
-        ("AccountName=a;AccountKey=abc/+d==;EndpointSuffix=core", "AccountName=a;AccountKey=§;EndpointSuffix=core"),
-        ('{"AccountKey": "abc=="}', '{"AccountKey": "§"}'),
-        ("accountkey = abc==", "accountkey = §"),
-    ],
-    "shared access key": [
-        (
-            "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=abc=",
-            "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=§",
-        ),
-        ("SharedAccessKey: abc", "SharedAccessKey: §"),
-    ],
     "bearer token": [
         ("Authorization: Bearer abc.d-e_f~g+h/i=", "Authorization: Bearer §"),
         ("{'Authorization': 'bearer  abcdef'}", "{'Authorization': 'bearer  §'}"),
@@ -63,7 +46,18 @@ EXAMPLES = {
         ("eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn", "§"),
         ("eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "§"),
     ],
-    "password": [
+    "password or key": [
+        ("{'sv': '1', 'sig': 'abc', 'se': '2'}", "{'sv': '1', 'sig': '§', 'se': '2'}"),
+        ("{'sig': ['abc'], 'se': ['2']}", "{'sig': §, 'se': ['2']}"),
+        (r"{\"sig\": \"abc\"}", r"{\"sig\": \"§\"}"),
+        ("AccountName=a;AccountKey=abc/+d==;EndpointSuffix=core", "AccountName=a;AccountKey=§;EndpointSuffix=core"),
+        ('{"AccountKey": "abc=="}', '{"AccountKey": "§"}'),
+        ("accountkey = abc==", "accountkey = §"),
+        (
+            "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=abc=",
+            "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=§",
+        ),
+        ("SharedAccessKey: abc", "SharedAccessKey: §"),
         ("password=abc", "password=§"),
         ("Server=x;Password=abc;Initial Catalog=y", "Server=x;Password=§;Initial Catalog=y"),
         ("PWD={a;b c};Next=1", "PWD=§;Next=1"),
