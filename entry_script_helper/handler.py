@@ -51,7 +51,8 @@ class EntryScriptHandler(logging.Handler):
     def __init__(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
         super().__init__()
         self._destination = _Destination(locate, formatter)
-        self._postponed: deque[logging.LogRecord] = deque(maxlen=_MOST_POSTPONED)
+        self._postponed: deque[logging.LogRecord] = deque()
+        self._dropped = 0
         self.formatter = formatter
         self._open_files = open_files()
         self._open_files.handlers.add(self)
@@ -111,7 +112,7 @@ class EntryScriptHandler(logging.Handler):
             if _has_room(_ROOM):  # it is the record itself that never ends
                 self._put_what_can_be_said(record)
             else:  # written with the next record, from where there is room on the stack
-                self._postponed.append(record)
+                self._postpone(record)
         except Exception:  # noqa: BLE001 - logging never stops scoring
             self._put_what_can_be_said(record)
 
@@ -131,13 +132,14 @@ class EntryScriptHandler(logging.Handler):
         """In a forked child: the file and what waits are the parent's."""
         self._destination.file = None
         self._postponed.clear()
+        self._dropped = 0
 
     def _put(self, record: logging.LogRecord) -> None:
         destination = self._destination
         line = self._line(record, destination.formatter)
         file = destination.file or self._find_file(destination)
         if file is None:
-            self._postponed.append(record)
+            self._postpone(record)
             lastresort.show(line)
         elif not file.write(line.encode("utf-8", "backslashreplace") + b"\n"):
             self.say_trouble(file.trouble)
@@ -168,6 +170,12 @@ class EntryScriptHandler(logging.Handler):
         except Exception as error:  # noqa: BLE001
             lastresort.show(f"entry_script_helper: a record could not be written: {readable(error)}")
 
+    def _postpone(self, record: logging.LogRecord) -> None:
+        if len(self._postponed) < _MOST_POSTPONED:
+            self._postponed.append(record)
+        else:
+            self._dropped += 1
+
     def _write_postponed(self) -> None:
         if self._postponed and self._find_file(self._destination) is None:
             return
@@ -181,6 +189,9 @@ class EntryScriptHandler(logging.Handler):
             except RecursionError:
                 self._postponed.appendleft(record)
                 raise
+        if self._dropped and not self._postponed:
+            dropped, self._dropped = self._dropped, 0
+            self._put(_warning(f"{dropped} records were dropped here: too many waited"))
 
     def _find_file(self, destination: _Destination) -> LogFile | None:
         try:
@@ -228,11 +239,11 @@ def _say_trouble(what: str, error: BaseException | None) -> None:
 
 
 def _reporter(formatter: LineFormatter) -> Callable[[str], bytes]:
-    def report(text: str) -> bytes:
-        record = logging.LogRecord("entry_script_helper", logging.WARNING, "", 0, text, None, None, "write")
-        return formatter.format(record).encode("utf-8", "backslashreplace") + b"\n"
+    return lambda text: formatter.format(_warning(text)).encode("utf-8", "backslashreplace") + b"\n"
 
-    return report
+
+def _warning(text: str) -> logging.LogRecord:
+    return logging.LogRecord("entry_script_helper", logging.WARNING, "", 0, text, None, None, "write")
 
 
 def _has_room(frames: int) -> bool:

@@ -12,6 +12,7 @@ from entry_script_helper.formatting import JsonFormatter, TextFormatter
 from entry_script_helper.handler import reconcile
 from entry_script_helper.jsontext import readable
 from entry_script_helper.openfiles import open_files
+from entry_script_helper.processstate import state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from entry_script_helper.handler import EntryScriptHandler
 
 _REMEDY = f"set {environment.WORKING_DIR} to a directory that this process can write to"
-
-_last_ending = [".txt"]
-"""How the file of the format that was configured last in this process ends."""
 
 
 class EntryScriptHelper:
@@ -103,7 +101,7 @@ class EntryScriptHelper:
         Raises:
             LogFileError: With ``strict=True``, the directory can't be made.
         """
-        wanted = self._wanted_file(self._ending or _last_ending[0])
+        wanted = self._wanted_file(self._ending or state().get("ending", ".txt"))
         return open_files().path_in_use(wanted) or logfile.free_path(wanted)
 
     def get_log_dir(self) -> str:
@@ -150,7 +148,7 @@ class EntryScriptHelper:
     ) -> EntryScriptHandler:
         """Configure a logger without opening its file: in a spawned child that may never log."""
         redactor = redaction.from_environment(redact)
-        self._ending = _last_ending[0] = ".jsonl" if json else ".txt"
+        self._ending = state()["ending"] = ".jsonl" if json else ".txt"
         formatter: LineFormatter = TextFormatter(redactor)
         if json:
             run_id = environment.run_id(os.environ).value

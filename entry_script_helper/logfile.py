@@ -29,6 +29,7 @@ _MODE = 0o640
 # This path can't be our file, but a path beside it can: a link, a directory, a FIFO, somebody else's file.
 _UNFIT = {errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM, errno.ENODEV, errno.EINVAL}
 _MOST_CANDIDATES = 20
+_HIGH = 512
 
 # struct flock of Linux: type, whence, padding, start, length, process id, padding.
 _FAR_BYTE = b"".join(
@@ -54,7 +55,7 @@ class LogFile:
         self._claimed = claimed
         self._report = report
         self._descriptor = -1
-        self._identity: tuple[int, int] | None = None
+        self._inode = self._device = -1
         self._torn = False
         # Re-entrant: a signal handler or a destructor may log while this thread is writing.
         self._lock = threading.RLock()
@@ -170,17 +171,15 @@ class LogFile:
             self._busy = False
 
     def _is_open(self) -> bool:
-        """Tell whether the descriptor is still our file, and the path still leads to it.
+        """Tell whether the file is open and the path still leads to it.
 
-        The file may have been deleted or renamed (logrotate), or a directory above it; the descriptor may have been
-        closed by somebody who closes them all (a daemon), and its number be another file's by now.
+        It may have been deleted, renamed or replaced (logrotate), or a directory above it.
         """
         try:
-            held = os.fstat(self._descriptor)
             found = os.lstat(self.path)
         except OSError:
             return False
-        return (held.st_ino, held.st_dev) == self._identity == (found.st_ino, found.st_dev)
+        return found.st_ino == self._inode and found.st_dev == self._device
 
     def _open(self) -> None:
         self._busy = True  # a signal handler that logs now would claim the file against us
@@ -209,7 +208,7 @@ class LogFile:
         found = os.fstat(descriptor)
         self.path = candidate
         self._descriptor = descriptor
-        self._identity = (found.st_ino, found.st_dev)
+        self._inode, self._device = found.st_ino, found.st_dev
         # Another process may have died within a line.
         self._torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
 
@@ -218,8 +217,9 @@ class LogFile:
         with contextlib.suppress(OSError):
             found = os.fstat(descriptor)
             # The number may have become somebody else's file: that is not ours to close.
-            if (found.st_ino, found.st_dev) == self._identity:
+            if (found.st_ino, found.st_dev) == (self._inode, self._device):
                 os.close(descriptor)
+        self._inode = self._device = -1
 
 
 def open_regular_file(path: str) -> tuple[int, bool]:
@@ -238,15 +238,27 @@ def open_regular_file(path: str) -> tuple[int, bool]:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", path)
-        if descriptor <= 2:  # noqa: PLR2004
-            # A closed standard stream left its number free: what is printed there would land in the log.
-            low = descriptor
-            descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)
-            os.close(low)
+        descriptor = move_up(descriptor)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor, is_new
+
+
+def move_up(descriptor: int) -> int:
+    """Return a descriptor for the same file with a number that nobody else is going to get.
+
+    A closed standard stream leaves its number free: what is printed there would land in the log. And a daemon that
+    closes all descriptors opens its own files at the lowest numbers: what is logged would land in those.
+    """
+    for lowest in (_HIGH, 3):
+        try:
+            moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
+        except OSError:  # the limit is lower, or all are taken
+            continue
+        os.close(descriptor)
+        return moved
+    return descriptor
 
 
 def free_path(path: str) -> str:

@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
-from entry_script_helper import entryscript, environment, helper, structlogging
+from entry_script_helper import entryscript, environment, processstate, structlogging
 from entry_script_helper.helper import EntryScriptHelper
 
 if TYPE_CHECKING:
@@ -118,10 +118,11 @@ def isolated(working_dir: str | os.PathLike[str]) -> Iterator[EntryScriptLogs]:
         stack.enter_context(mock.patch.dict(inherited))
         stack.enter_context(mock.patch.object(EntryScriptHelper, "LOG_CONFIGED", new=False))
         stack.enter_context(mock.patch.dict(entryscript._instances, clear=True))  # noqa: SLF001 - this package's own
-        stack.enter_context(mock.patch.object(helper, "_last_ending", [".txt"]))
+        stack.enter_context(mock.patch.dict(processstate.state()))
         stack.enter_context(mock.patch.object(structlogging, "_fallback", []))
         stack.enter_context(_loggers())
         inherited.pop("entry_script_helper", None)
+        processstate.state().pop("ending", None)
         _set_variables({environment.WORKING_DIR: logs.working_dir})
         try:
             yield logs

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from entry_script_helper import EntryScriptHelper, lastresort, machine
+from entry_script_helper import EntryScriptHelper, lastresort, processstate
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\|([^|]*)\|([^|]*)\|(\d+)\|(\d+)\|([^|]*)\(\)\|(.*)")
 PLATFORM_VARIABLES = ("AZ_BATCHAI_", "AZUREML_", "AMLARC_", "AML_", "ENTRY_SCRIPT_HELPER_", "APPSETTING_", "CI_WORK")
@@ -116,5 +116,6 @@ def _clean(monkeypatch):
             logger.setLevel(levels.get(name, logging.NOTSET))
             logger.disabled = False
     EntryScriptHelper.LOG_CONFIGED = False
+    for kept in ("ending", "first_directory", "address"):
+        processstate.state().pop(kept, None)
     lastresort._said.clear()
-    machine.remember_first_directory(None)

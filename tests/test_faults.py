@@ -469,6 +469,7 @@ def test_signal_handler(workplace):
         CONFIGURED,
         """
         import itertools, signal
+        log.info("signal: the patterns are compiled now, which takes longer than the time between two signals")
         count = itertools.count()
         def handle(number, frame):
             log.info("signal %d", next(count))
@@ -482,7 +483,7 @@ def test_signal_handler(workplace):
     )
     records = workplace.records()
     assert [message for message in records if message.startswith("record")] == [f"record {n}" for n in range(5000)]
-    assert sorted(m for m in records if m.startswith("signal")) == sorted(f"signal {n}" for n in range(int(printed)))
+    assert sorted(m for m in records if m.startswith("signal ")) == sorted(f"signal {n}" for n in range(int(printed)))
 
 
 def test_destructor_and_shutdown(workplace):
@@ -628,6 +629,28 @@ def test_raising_getter(workplace):
     )
     assert workplace.records() == ["a", "b"]
     assert "KeyError" in workplace.said or "mine" in workplace.said
+
+
+def test_too_many_wait_for_a_path(workplace):
+    """What waits for a path is bounded too, and what was dropped is counted in the file."""
+    workplace.run(
+        """
+        from entry_script_helper import handler
+        handler._MOST_POSTPONED = 3
+        broken = True
+        class Mine(EntryScriptHelper):
+            def get_log_dir(self):
+                if broken: raise OSError(5, "mine")
+                return os.path.abspath("logs")
+        log = Mine().config("x")
+        for number in range(5):
+            log.info("%d", number)
+        broken = False
+        log.info("last")
+        """,
+        stderr=None,
+    )
+    assert workplace.records() == ["0", "1", "2", "2 records were dropped here: too many waited", "last"]
 
 
 def test_unformattable_record(workplace):
