@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     _Then = Callable[[Slot, Outcome], None]
 
+_LOOK_UP = 0.5
+"""Seconds after which a wait is begun anew: Python would not see a Ctrl-C that came just as it went to sleep."""
+
 
 def run(settings: Settings) -> Result:
     """Run an entry script over its input, and return how that ended.
@@ -99,7 +102,7 @@ class _Master:
     def _loop(self) -> None:
         """Wait for tasks and do what is to be done after each, until none is left."""
         while self._waiting:
-            done, _ = wait(self._waiting, return_when=FIRST_COMPLETED)
+            done, _ = wait(self._waiting, timeout=_LOOK_UP, return_when=FIRST_COMPLETED)
             for future in done:
                 slot, then = self._waiting.pop(future)
                 then(slot, _outcome(slot, future))
@@ -109,7 +112,7 @@ class _Master:
         if outcome.failure is not None:
             if outcome.failure.bad_input:
                 raise UsageError(outcome.failure.error)
-            self._fail(outcome.failure.located("in the start of the process, which stops the run", slot.name))
+            self._fail(outcome.failure.located(f"starting {slot.name}"))
             raise _InitFailedError
         if batch is None:
             self._next(slot)
@@ -143,7 +146,7 @@ class _Master:
 
     def _finished(self, slot: Slot, outcome: Outcome) -> None:
         if outcome.failure is not None:
-            self._fail(outcome.failure.located("at the end of the run", slot.name))
+            self._fail(outcome.failure.located(f"ending {slot.name}"))
 
     def _fail(self, failure: Failure) -> None:
         self.first_failure = self.first_failure or failure

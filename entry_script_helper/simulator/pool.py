@@ -78,9 +78,8 @@ class Slot:
     def renew(self) -> None:
         """Have the next task run in a new process."""
         self._context = _OneProcess(self.name)
-        self._pool: Any = ProcessPool(  # its types come and go with pebble's versions
-            max_workers=1, context=self._context
-        )
+        # Any: pebble has types in some of its versions only.
+        self._pool: Any = ProcessPool(max_workers=1, context=self._context)
 
     def submit(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
         """Run a function in the process; the future raises one of `DEATHS` where that dies, or has died before."""
