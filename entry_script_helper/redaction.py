@@ -34,7 +34,7 @@ _BRACED = r"\{[^}\r\n]*\}?|\[(?!REDACTED\])[^\]\r\n]*\]?"
 # `key=value`, `"key": "value"`, `\"key\": \"value\"`, `'key': b'value'`, `key=Secret('value')`, `key={value}`.
 _IS_VALUE = (
     r"\\*[\"']?[ \t]*(?:=|:|%3[Dd])[ \t]*(?:(?:[A-Za-z_.]+\()?[bru]?" + _OPENING + ")?"
-    rf"(?P<secret>(?(quote){_QUOTED}|(?:{_BRACED}|{_BARE})))"
+    rf"(?P<secret>(?(quote){_QUOTED}|(?:(?:{_BRACED})(?:{_MORE})*|{_BARE})))"
 )
 _PASSWORD_KEY = r"(?i:passw(?:or)?d|passphrase|pwd|(?:client|api|access|account|auth)[_-]?(?:secret|key|token))"  # noqa: S105
 _NO_LETTER_BEFORE = r"(?:(?<![A-Za-z])|(?<=%3[Ff]))"

@@ -262,6 +262,7 @@ FRAGMENTS = st.sampled_from(
 
 @given(st.lists(FRAGMENTS, max_size=25).map("".join))
 @example("password=TOKEN789abc")
+@example("password=[TOKEN789a")
 @example("://u:TOKEN789x@h@")
 @example("password=[REDACTED]")
 @example("password='[REDACTED]'")
