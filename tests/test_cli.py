@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import json
 import os
 import subprocess
@@ -160,11 +163,16 @@ def test_missing_package(place, package):
     )
 
 
-def test_in_process(capsys, monkeypatch, tmp_path):
-    """`main` takes arguments and returns the exit code, also where the streams are not the usual ones."""
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["where", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["platform"]["value"] == "local"
+def test_in_process():
+    """`main` takes arguments and returns the exit code, also where the streams are no files."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert cli.main(["where", "--json"]) == 0
+    assert json.loads(printed.getvalue())["platform"]["value"] == "local"
+
+
+def test_import_of_the_main_module():
+    """Importing the main module runs no command: tools and worker processes do that."""
+    assert importlib.import_module("entry_script_helper.__main__").main is cli.main
 
 
 def test_default_of_processes(place):

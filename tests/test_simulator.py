@@ -367,6 +367,10 @@ def test_death_while_idle(simulation):
             "def init():\n    raise RuntimeError('no model')",
             "RuntimeError: no model (score.py:2 in init, starting Process-",
         ),
+        (
+            "def init():\n    import entry_script_helper as e; e.config(level='NOPE')",
+            "UsageError: level: NOPE is not a level; use DEBUG, INFO, WARNING, ERROR, CRITICAL, or a number (score.py:2",
+        ),
         ("def init():\n    import os; os._exit(4)", "the worker process died: exit code 4 (starting Process-"),
         (
             "import no_such_module",
@@ -383,6 +387,26 @@ def test_start_fails(simulation, code, line):
     assert f"first error: {line}" in printed
     assert "FAILED: 0 of 1 item" in printed
     assert simulation.rows == []
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "bad_input"),
+    [
+        ("run = None", "has no function run(): define run(mini_batch), returning a list", True),
+        ("import sys\nsys.exit()", "SystemExit (score.py:2 in <module>)", False),
+        ("def broken(:", "(score.py:1)", False),
+    ],
+)
+def test_start_raises_nothing(simulation, code, line, bad_input):
+    """Whatever a script does when it is loaded comes back from the worker as a failure, not as an exception."""
+    simulation.script(code)
+    (simulation.path / "in").mkdir()
+    printed = simulation.run("""
+        from entry_script_helper.simulator import settings, worker
+        outcome = worker.start(settings.checked(script="score.py", input_dir="in"))
+        print(outcome.failure, outcome.failure.bad_input)
+    """)
+    assert printed.endswith(f"{line} {bad_input}\n")
 
 
 def test_start_fails_later(simulation):

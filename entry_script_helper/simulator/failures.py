@@ -26,7 +26,7 @@ class Failure:
         return dataclasses.replace(self, place=", ".join(part for part in (self.place, *where) if part))
 
     def __str__(self) -> str:
-        return f"{self.error} ({self.place})"
+        return f"{self.error} ({self.place})" if self.place else self.error
 
 
 def from_exception(error: BaseException, script: str) -> Failure:

@@ -32,8 +32,6 @@ DEATHS = (ProcessExpired, BrokenProcessPool)
 class _WorkerProcess(SpawnProcess):
     """A process that Ctrl-C in the terminal does not reach, and that may leave in its own time."""
 
-    leaves_by_itself = False
-
     def start(self) -> None:
         """Start with SIGINT blocked: pebble ignores it in the child, but only once that has started."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -43,12 +41,10 @@ class _WorkerProcess(SpawnProcess):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def terminate(self) -> None:
-        """Do as pebble asks when it stops a pool, unless the process leaves as its pipe has been closed.
+        """Do nothing: pebble asks when it stops a pool, whose closed pipe lets the process leave by itself.
 
-        That takes a moment and runs the script's atexit functions; pebble kills it where it takes 3 s.
+        Leaving takes a moment and runs the script's atexit functions; pebble kills a process that takes 3 s.
         """
-        if not self.leaves_by_itself:
-            self.kill()
 
 
 class _OneProcess(SpawnContext):
@@ -97,8 +93,6 @@ class Slot:
 
     def ask_to_leave(self) -> None:
         """Let the process end, now that it has nothing to do; `join` waits for it."""
-        for process in self._context.made:
-            process.leaves_by_itself = True
         self._pool.stop()
 
     def kill(self) -> None:

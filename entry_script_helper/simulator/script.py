@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class NotAnEntryScriptError(UsageError):
+    """The file is no entry script. (A `UsageError` may also be raised by the script itself.)"""
+
+
 @dataclasses.dataclass(frozen=True)
 class EntryScriptModule:
     """The functions of an entry script; those that it may leave out do nothing then."""
@@ -32,7 +36,7 @@ def load(path: str, arguments: tuple[str, ...]) -> EntryScriptModule:
     own arguments; it is in ``sys.modules`` under its file's name, so that what it defines can be pickled.
 
     Raises:
-        UsageError: It has no ``run()``.
+        NotAnEntryScriptError: It has no ``run()``.
         BaseException: Whatever its top level raises.
     """
     sys.path.insert(0, os.path.dirname(path))
@@ -46,7 +50,9 @@ def load(path: str, arguments: tuple[str, ...]) -> EntryScriptModule:
     SourceFileLoader(name, path).exec_module(module)
     run = getattr(module, "run", None)
     if not callable(run):
-        raise UsageError(f"the entry script {path} has no function run(): define run(mini_batch), returning a list")
+        raise NotAnEntryScriptError(
+            f"the entry script {path} has no function run(): define run(mini_batch), returning a list"
+        )
     return EntryScriptModule(
         path=path,
         init=getattr(module, "init", _nothing),

@@ -10,7 +10,6 @@ import dataclasses
 import os
 
 from entry_script_helper import environment
-from entry_script_helper.errors import UsageError
 from entry_script_helper.simulator import script
 from entry_script_helper.simulator.failures import Failure, from_exception
 
@@ -47,7 +46,7 @@ def start(settings: Settings) -> Outcome:
     try:
         loaded = script.load(settings.script, settings.arguments)
         loaded.init()
-    except UsageError as error:
+    except script.NotAnEntryScriptError as error:
         return Outcome(Failure(str(error), bad_input=True))
     except BaseException as error:  # noqa: BLE001 - also SystemExit: sys.exit() in a script is a failure to be told
         return Outcome(from_exception(error, settings.script))
