@@ -6,6 +6,7 @@ import argparse
 import difflib
 import io
 import json
+import os
 import sys
 
 import entry_script_helper
@@ -126,11 +127,10 @@ def _refuse_slips(run_parser: _Parser, unknown: list[str]) -> None:
 def _where(*, as_json: bool) -> int:
     place: dict[str, Choice] = entry_script_helper.where()._asdict()
     if as_json:
-        print(json.dumps({field: choice._asdict() for field, choice in place.items()}))  # noqa: T201
+        _tell(json.dumps({field: choice._asdict() for field, choice in place.items()}))
         return _DONE
     width = max(len(field) for field in place)
-    for field, choice in place.items():
-        print(f"{field:{width}}  {choice.value or '-'}  ({choice.why})")  # noqa: T201
+    _tell("\n".join(f"{field:{width}}  {choice.value or '-'}  ({choice.why})" for field, choice in place.items()))
     return _DONE
 
 
@@ -147,8 +147,15 @@ def _run(options: argparse.Namespace, arguments: list[str]) -> int:
             arguments=arguments,
         )
     )
-    print("\n".join(result.verdict(outcome)))  # noqa: T201
+    _tell("\n".join(result.verdict(outcome)))
     if outcome.first_failure is not None:
-        sys.stdout.flush()
         print(outcome.first_failure.traceback, end="", file=sys.stderr)  # noqa: T201
     return _DONE if outcome.succeeded_wholly else _FAILED
+
+
+def _tell(text: str) -> None:
+    """Print to standard output, now; nobody may be reading any more (``| head``), which is no failure of the run."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:  # Python would try, and complain, once more when it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

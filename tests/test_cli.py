@@ -78,6 +78,23 @@ def test_where_on_a_terminal_of_few_characters(tmp_path):
     assert r"\u65e5\u672c" in printed
 
 
+def test_nobody_reads(place):
+    """Where nobody reads the verdict any more, the exit code still tells it, and nothing is complained of."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "import sys; from entry_script_helper.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "score.py", "--input", "in", "--processes", "1"],
+        cwd=place,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=100,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_version_and_help(tmp_path):
     """`--version` and `--help` answer, and the help names the exit codes."""
     printed, _ = command("--version", cwd=tmp_path)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NotAnEntryScriptError(UsageError):
-    """The file is no entry script. (A `UsageError` may also be raised by the script itself.)"""
+    """The file is no entry script. A plain `UsageError` may also be raised by the script itself."""
 
 
 @dataclasses.dataclass(frozen=True)
