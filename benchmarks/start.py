@@ -1,7 +1,7 @@
 """What starting costs each process: import time and memory beyond `import logging`, interleaved in one run.
 
-    python -m venv bench && bench/bin/pip install -U pip && bench/bin/pip install '.[azureml]'
-    bench/bin/python benchmarks/start.py [rounds]
+python -m venv bench && bench/bin/pip install -U pip && bench/bin/pip install '.[azureml]'
+bench/bin/python benchmarks/start.py [rounds]
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def main() -> None:
     print(f"{'beyond import logging':32} {'ms: min':>8} {'median':>8} {'max':>8} {'MiB: median':>12}")
     for name, figures in found.items():
         times, sizes = zip(*figures)
-        print(f"{name:32} {min(times):8.1f} {statistics.median(times):8.1f} {max(times):8.1f} {statistics.median(sizes):12.2f}")
+        middle, size = statistics.median(times), statistics.median(sizes)
+        print(f"{name:32} {min(times):8.1f} {middle:8.1f} {max(times):8.1f} {size:12.2f}")
 
 
 if __name__ == "__main__":

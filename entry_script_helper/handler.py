@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing import Any
+
     from entry_script_helper.formatting import LineFormatter
     from entry_script_helper.logfile import LogFile
 
@@ -89,6 +91,7 @@ class EntryScriptHandler(logging.Handler):
         Unlike the standard library's, this holds no lock while the record is formatted: an argument's ``__str__``
         may log itself, or wait for a thread that does.
         """
+        kept: Any  # bool, or since Python 3.12 another record
         try:
             kept = self.filter(record)
         except Exception:  # noqa: BLE001 - a filter that fails must not lose the record

@@ -225,7 +225,9 @@ def where(working_dir: str | None = None) -> environment.Place:
         node=node,
         process=environment.Choice(machine.process_name(), "the name of this process, which names its log file"),
         working_dir=chosen,
-        log_dir=environment.Choice(os.path.join(str(chosen.value), "logs"), "below the working directory; a process logs to user/<node>/ in it"),
+        log_dir=environment.Choice(
+            os.path.join(str(chosen.value), "logs"), "in the working directory; a process logs to user/<node>/ in it"
+        ),
         temp_dir=environment.temp_dir(os.environ, machine.first_directory, machine.system_temp_dir, os.getpid()),
         output_dir=environment.output_dir(os.environ, machine.first_directory),
     )

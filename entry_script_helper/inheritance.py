@@ -37,12 +37,12 @@ class Inheritance:
         for helper, fallback, name, level, json, redact in list(self.configured.values()):
             try:
                 payloads.append(dumps((helper, fallback, name, level, json, redact)))
-            except Exception:  # noqa: BLE001 - a lock or a local class in the helper
+            except Exception:  # noqa: BLE001, PERF203 - a lock or a local class in the helper
                 payloads.append(dumps((fallback, fallback, name, level, json, True)))
         return _inherit, (payloads, machine.first_directory())
 
 
-def remember(
+def remember(  # noqa: PLR0913 - what config() was called with
     helper: EntryScriptHelper,
     fallback: EntryScriptHelper,
     name: str,
@@ -70,7 +70,7 @@ def remember(
 
 def _inherit(payloads: list[bytes], first_directory: str) -> Inheritance:
     """In the child: configure the loggers, opening no file until one logs."""
-    from pickle import loads  # noqa: PLC0415, S403
+    from pickle import loads  # noqa: PLC0415
 
     machine.remember_first_directory(first_directory)
     inheritance = Inheritance()
@@ -80,6 +80,6 @@ def _inherit(payloads: list[bytes], first_directory: str) -> Inheritance:
             helper, _, name, level, json, redact = arguments
             helper._attach(name, level, json=json, redact=redact)  # noqa: SLF001 - config() without the file
             inheritance.configured[name] = arguments
-        except Exception as error:  # noqa: BLE001 - the child must start
+        except Exception as error:  # noqa: BLE001, PERF203 - the child must start
             lastresort.say_once((os.getpid(), payload), f"a logger was not inherited: {readable(error)}")
     return inheritance

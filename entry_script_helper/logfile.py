@@ -235,14 +235,10 @@ def open_regular_file(path: str) -> tuple[int, bool]:
         descriptor, is_new = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _MODE), True
     except FileExistsError:
         descriptor, is_new = os.open(path, _FLAGS, _MODE), False
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        descriptor = move_up(descriptor)
-    except OSError:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise
-    return descriptor, is_new
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return move_up(descriptor), is_new
 
 
 def move_up(descriptor: int) -> int:

@@ -1,6 +1,7 @@
 """The log files that this process has open, and the handlers that write to them.
 
-There is one such object in a process, and it outlives a reload of this package. A forked child forgets all of it and opens files of its own.
+There is one such object in a process, and it outlives a reload of this package. A forked child forgets all of it and
+opens files of its own.
 """
 
 from __future__ import annotations

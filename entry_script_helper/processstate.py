@@ -1,4 +1,4 @@
-"""What must outlive a reload, or a second import, of this package: it hangs on `logging`'s manager, beside the loggers."""
+"""What must outlive a reload, or a second import, of this package: it hangs on `logging`'s manager."""
 
 from __future__ import annotations
 

@@ -9,11 +9,14 @@ import re
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from entry_script_helper import EntryScriptHelper, lastresort, processstate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\|([^|]*)\|([^|]*)\|(\d+)\|(\d+)\|([^|]*)\(\)\|(.*)")
 PLATFORM_VARIABLES = ("AZ_BATCHAI_", "AZUREML_", "AMLARC_", "AML_", "ENTRY_SCRIPT_HELPER_", "APPSETTING_", "CI_WORK")

@@ -317,7 +317,9 @@ def test_closed_stderr(workplace, close):
 
 def test_no_standard_streams(workplace):
     """A process that was started with closed streams does not print into its log."""
-    process = workplace.start("log = config('x'); log.info('a'); print('printed'); os.system('echo shell')", close_fds=True)
+    process = workplace.start(
+        "log = config('x'); log.info('a'); print('printed'); os.system('echo shell')", close_fds=True
+    )
     process.communicate()
     subprocess.run(
         f"{sys.executable} {next(workplace.path.glob('script_*.py'))} >&- 2>&- <&-",
@@ -340,7 +342,7 @@ def test_closed_descriptors(workplace):
         log.info("b")
         mine.write("kept"); mine.close()
         log.info("c")
-        """
+        """,
     )
     assert workplace.records() == ["a", "b", "c"]
     assert (workplace.path / "mine").read_text() == "kept"
@@ -363,7 +365,7 @@ def test_wrong_arguments(workplace):
         log.info("%(a)s", {"b": 1})
         log.info("exc", exc_info=(1, 2))
         log.info(None); log.info(12); log.info(b"x")
-        """
+        """,
     )
     records = workplace.records()
     assert len(records) == 11
@@ -392,7 +394,7 @@ def test_failing_filter_and_formatter(workplace):
         handler.setFormatter(None)
         handler.filters.clear()
         log.info("last")
-        """
+        """,
     )
     assert workplace.records() == ["a", "b", "mine password=[REDACTED]\nsecond", "last"]
 
@@ -420,7 +422,7 @@ def test_recursion(workplace):
         except RecursionError:
             log.exception("caught")
         print(len(done))
-        """
+        """,
     )
     records = [message for message in workplace.records() if message.startswith("level")]
     count = int(printed)
@@ -438,7 +440,7 @@ def test_endless_value(workplace):
             def __str__(self): return str(self)
         log.info("a %s", Endless())
         log.info("b")
-        """
+        """,
     )
     first, second = workplace.records()
     assert first.startswith("a %s (this record could not be formatted")
@@ -458,7 +460,7 @@ def test_text_that_logs(workplace):
                 thread.start(); thread.join()
                 return "outer"
         log.info("%s", Chatty())
-        """
+        """,
     )
     assert workplace.records() == ["inner", "thread", "outer"]
 
@@ -479,7 +481,7 @@ def test_signal_handler(workplace):
             log.info("record %d", number)
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(next(count))
-        """
+        """,
     )
     records = workplace.records()
     assert [message for message in records if message.startswith("record")] == [f"record {n}" for n in range(5000)]
@@ -569,7 +571,7 @@ def test_hostile_text(workplace):
         log.info("a\n2026-01-01 00:00:00,000|x|INFO|1|1|f()|forged")
         log.info("a\r2026-01-01 00:00:00,000|x|INFO|1|1|f()|forged")
         log.info("a\x852026\u2028b\x0bc\x1b[2J\0")
-        """
+        """,
     )
     records = workplace.records()
     assert len(records) == 4
@@ -577,9 +579,7 @@ def test_hostile_text(workplace):
     assert records[1].startswith("a\n2026")
 
 
-@pytest.mark.parametrize(
-    "names", ["raise OSError('no DNS')", "return '127.0.0.1'", "import time; time.sleep(60)"]
-)
+@pytest.mark.parametrize("names", ["raise OSError('no DNS')", "return '127.0.0.1'", "import time; time.sleep(60)"])
 def test_names_are_not_asked(workplace, names):
     """A DNS that fails, lies or takes a minute changes nothing: it is not asked."""
     workplace.run(
@@ -661,6 +661,6 @@ def test_unformattable_record(workplace):
         class Mapping(dict):
             def items(self): raise ValueError
         log.handle(logging.makeLogRecord({"name": "x", "levelno": 20, "msg": "a", "_entry_script_helper_fields": Mapping(a=1)}))
-        """
+        """,
     )
     assert workplace.records() == ["a (this record could not be formatted)"]

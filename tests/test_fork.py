@@ -154,7 +154,9 @@ def test_fork_while_threads_log(workplace):
         print(*counts)
         """,
     )
-    children = [message for name in workplace.files() if name != "MainProcess.txt" for message in workplace.records(name)]
+    children = [
+        message for name in workplace.files() if name != "MainProcess.txt" for message in workplace.records(name)
+    ]
     assert sorted(children) == sorted(text for n in range(60) for text in (f"child {n}", f"child {n} again"))
     parent = [tuple(map(int, message.split()[1:3])) for message in workplace.records()]
     assert len(parent) == len(set(parent))
@@ -246,7 +248,8 @@ def test_agents(workplace):
 
 
 @pytest.mark.parametrize(
-    "name", ["../../escape", "/etc/passwd", "a/b", "", ".", "..", "x" * 300, "処理", "nul\\0", "new\\nline", "a.1", "con|:*?"]
+    "name",
+    ["../../escape", "/etc/passwd", "a/b", "", ".", "..", "x" * 300, "処理", "nul\\0", "new\\nline", "a.1", "con|:*?"],
 )
 def test_hostile_process_names(workplace, name):
     """Whatever a process is called, its file is in its node's folder."""

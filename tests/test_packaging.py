@@ -21,7 +21,9 @@ ROOT = Path(__file__).parent.parent
 def built(tmp_path_factory):
     """Build the sdist, and the wheel from it."""
     directory = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--outdir", str(directory), str(ROOT)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", str(directory), str(ROOT)], check=True, capture_output=True
+    )
     return directory
 
 
@@ -47,7 +49,10 @@ def test_what_is_in_them(built):
         found = {Path(name).parts[1] for name in archive.getnames()}
     assert {"entry_script_helper", "tests", "docs", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"} <= found
     checked = subprocess.run(
-        [sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert checked.returncode == 0, checked.stdout
 
@@ -58,7 +63,12 @@ def test_works_without_extras(python, tmp_path):
 
     def run(*arguments):
         return subprocess.run(
-            [str(argument) for argument in arguments], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+            [str(argument) for argument in arguments],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     code = "import entry_script_helper as e; e.config(json=True).info('a'); print(e.__version__)"
