@@ -16,7 +16,6 @@ from entry_script_helper.openfiles import open_files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
     from typing import Any
 
     from entry_script_helper.formatting import LineFormatter
@@ -85,7 +84,7 @@ class EntryScriptHandler(logging.Handler):
         file = self._destination.file
         _say_trouble(f"can't write {file.wanted}" if file else "the log file's path can't be found", error)
 
-    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
+    def handle(self, record: logging.LogRecord) -> bool:
         """Emit the record unless a filter refuses it.
 
         Unlike the standard library's, this holds no lock while the record is formatted: an argument's ``__str__``
@@ -98,7 +97,7 @@ class EntryScriptHandler(logging.Handler):
             kept = True
         if kept:
             self.emit(kept if isinstance(kept, logging.LogRecord) else record)
-        return kept
+        return bool(kept)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, once however many configured loggers it propagates through."""

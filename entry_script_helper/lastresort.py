@@ -23,4 +23,3 @@ def say_once(key: object, text: str) -> None:
     if key not in _said:
         _said.add(key)
         show(f"entry_script_helper: {text}")
-
