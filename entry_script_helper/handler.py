@@ -136,9 +136,10 @@ class EntryScriptHandler(logging.Handler):
         self._postponed.clear()
         self._dropped = 0
 
-    def _put(self, record: logging.LogRecord) -> None:
+    def _put(self, record: logging.LogRecord, line: str | None = None) -> None:
         destination = self._destination
-        line = self._line(record, destination.formatter)
+        if line is None:
+            line = self._line(record, destination.formatter)
         file = destination.file or self._find_file(destination)
         if file is None:
             self._postpone(record)
@@ -168,7 +169,7 @@ class EntryScriptHandler(logging.Handler):
                     "msg": f"{readable(record.msg)} (this record could not be formatted)",
                 }
             )
-            self._put(bare)
+            self._put(bare, self._destination.formatter.format(bare))
         except Exception as error:  # noqa: BLE001
             lastresort.show(f"entry_script_helper: a record could not be written: {readable(error)}")
 

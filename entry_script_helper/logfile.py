@@ -31,6 +31,8 @@ _UNFIT = {errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM, err
 _MOST_CANDIDATES = 20
 _HIGH = 512
 
+# Elsewhere the structure below is another one, and the whole file is locked.
+_LOCKS_A_BYTE = sys.platform.startswith("linux")
 # struct flock of Linux: type, whence, padding, start, length, process id, padding.
 _FAR_BYTE = b"".join(
     number.to_bytes(size, sys.byteorder)
@@ -90,15 +92,15 @@ class LogFile:
             if self._busy:  # this is a signal handler's record: the write that it broke into goes on with it
                 self._keep(data)
                 return True
-            if (not self._waiting or self._drain()) and self._append(data):
-                return not self._waiting or self._drain()
+            if self._drain() and self._append(data):
+                return self._drain()
             self._keep(data)
             return False
 
     def drain(self) -> int:
         """Try once more to write what waits; return how many records were not written, now or ever."""
         with self._lock:
-            if self._waiting and not self._busy:
+            if not self._busy:
                 self._drain()
             return len(self._waiting) + self._dropped
 
@@ -289,7 +291,7 @@ def claim(descriptor: int, *, is_new: bool) -> bool:
     Where the file system has no locks, a file is ours if we made it.
     """
     try:
-        if hasattr(fcntl, "F_OFD_SETLK"):
+        if _LOCKS_A_BYTE:
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _FAR_BYTE)
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
