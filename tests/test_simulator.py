@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import pty
 import resource
@@ -449,7 +450,11 @@ def test_interrupt(simulation):
             return mini_batch
     """)
     simulation.inputs("a", "b")
-    process = simulation.launch("--processes", "1", "--mini-batch-size", "1", start_new_session=True)
+    # These tests may themselves run where Ctrl-C is ignored, in the background; a child would inherit that.
+    restored = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = simulation.launch(
+        "--processes", "1", "--mini-batch-size", "1", start_new_session=True, preexec_fn=restored
+    )
     worker = int(process.stdout.readline())
     os.killpg(process.pid, signal.SIGINT)
     printed, said = process.communicate(timeout=60)
