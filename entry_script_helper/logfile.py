@@ -15,6 +15,7 @@ import os
 import stat
 import sys
 import threading
+import time
 from collections import deque
 
 TYPE_CHECKING = False
@@ -29,6 +30,10 @@ _MODE = 0o640
 # This path can't be our file, but a path beside it can: a link, a directory, a FIFO, somebody else's file.
 _UNFIT = {errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM, errno.ENODEV, errno.EINVAL}
 _MOST_CANDIDATES = 20
+# In a burst of more records than this, each less than this many seconds behind the one before, the path is looked at
+# once in that time: the look takes twice as long as the write.
+_BURST = 100
+_PAUSE = 0.001
 _HIGH = 512
 
 # Elsewhere the structure below is another one, and the whole file is locked.
@@ -59,6 +64,11 @@ class LogFile:
         self._descriptor = -1
         self._inode = self._device = -1
         self._torn = False
+        self._streak = 0
+        self._last_record = self._last_look = 0.0
+        self._size_at_look = 0
+        self._is_unlooked = False
+        self._recovered = b""
         # Re-entrant: a signal handler or a destructor may log while this thread is writing.
         self._lock = threading.RLock()
         self._waiting: deque[bytes] = deque()
@@ -101,6 +111,10 @@ class LogFile:
         """Try once more to write what waits; return how many records were not written, now or ever."""
         with self._lock:
             if not self._busy:
+                if self._is_unlooked:
+                    self._last_look = 0.0
+                    if not self._is_open():
+                        self._append(b"")
                 self._drain()
             return len(self._waiting) + self._dropped
 
@@ -113,6 +127,8 @@ class LogFile:
     def abandon(self) -> None:
         """Forget everything without writing: this is a forked child, and all of it is its parent's."""
         self._lock = threading.RLock()
+        self._is_unlooked = False
+        self._recovered = b""
         self._release()
         self._waiting.clear()
         self._waiting_bytes = self._dropped = 0
@@ -141,19 +157,25 @@ class LogFile:
         self._waiting_bytes += len(data)
 
     def _append(self, data: bytes) -> bool:
-        try:
-            if not self._is_open():
-                self._open()
-            if self._torn:
-                data = b"\n" + data
-            written = os.write(self._descriptor, data)
-            if written < len(data):
-                self._finish(data, written)
-        except OSError as error:
-            self.trouble = error
-            return False
-        self._torn = False
-        return True
+        for _ in range(2):
+            try:
+                if not self._is_open():
+                    self._open()
+                if self._torn or self._recovered:
+                    data = self._recovered + (b"\n" if self._torn else b"") + data
+                written = os.write(self._descriptor, data)
+                if written < len(data):
+                    self._finish(data, written)
+            except OSError as error:
+                self.trouble = error
+                if error.errno != errno.EBADF:
+                    return False
+                self._inode = -1  # somebody closed all descriptors: open it again
+            else:
+                self._torn = False
+                self._recovered = b""
+                return True
+        return False
 
     def _finish(self, data: bytes, written: int) -> None:
         """Write the rest of a record of which a part was written; take that part back where the rest won't go."""
@@ -177,11 +199,24 @@ class LogFile:
 
         It may have been deleted, renamed or replaced (logrotate), or a directory above it.
         """
+        now = time.monotonic()
+        if now - self._last_record > _PAUSE:
+            self._streak = 0
+        self._last_record = now
+        self._streak += 1
+        if self._streak > _BURST and now - self._last_look < _PAUSE:
+            self._is_unlooked = True
+            return self._inode >= 0
         try:
             found = os.lstat(self.path)
         except OSError:
             return False
-        return found.st_ino == self._inode and found.st_dev == self._device
+        if found.st_ino != self._inode or found.st_dev != self._device:
+            return False
+        self._last_look = now
+        self._size_at_look = found.st_size
+        self._is_unlooked = False
+        return True
 
     def _open(self) -> None:
         self._busy = True  # a signal handler that logs now would claim the file against us
@@ -220,8 +255,13 @@ class LogFile:
             found = os.fstat(descriptor)
             # The number may have become somebody else's file: that is not ours to close.
             if (found.st_ino, found.st_dev) == (self._inode, self._device):
+                if self._is_unlooked and found.st_nlink == 0:
+                    # Deleted during a burst: what it holds since the last look goes to the file that comes next.
+                    length = found.st_size - self._size_at_look
+                    self._recovered += os.pread(descriptor, length, self._size_at_look)
                 os.close(descriptor)
         self._inode = self._device = -1
+        self._is_unlooked = False
 
 
 def open_regular_file(path: str) -> tuple[int, bool]:

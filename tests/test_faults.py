@@ -664,3 +664,27 @@ def test_unformattable_record(workplace):
         """,
     )
     assert workplace.records() == ["a (this record could not be formatted)"]
+
+
+@pytest.mark.parametrize("end", ["log.info('last')", "pass", "log.handlers[0].flush()"])
+def test_deleted_in_a_burst(workplace, end):
+    """Records of a burst that went to a file deleted a moment before are in the new file, each once and in order."""
+    workplace.run(
+        CONFIGURED,
+        f"""
+        for number in range(2000):
+            log.info("before %d", number)
+        os.remove(path)
+        for number in range(20):
+            log.info("after %d", number)
+        {end}
+        """,
+    )
+    after = [message for message in workplace.records() if message.startswith("after")]
+    assert after == [f"after {number}" for number in range(20)]
+
+
+def test_all_descriptors_closed(workplace):
+    """A daemon that closes every descriptor there can be loses no record."""
+    workplace.run(CONFIGURED, "log.info('a'); os.closerange(3, 5000); log.info('b'); log.info('c')")
+    assert workplace.records() == ["a", "b", "c"]
