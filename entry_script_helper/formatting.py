@@ -31,7 +31,7 @@ WRITTEN = "_entry_script_helper_written"
 """The attribute that a written record carries, so that it is written once however far it propagates."""
 
 # Not by logging.makeLogRecord, which asks a factory that a user may have set: what that adds are extras.
-_STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
+STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
     "message",
     "asctime",
     "taskName",
@@ -109,24 +109,26 @@ class LineFormatter(logging.Formatter):
     def _redacted(self, text: str) -> str:
         return self.redactor(text) if self.redactor else text
 
-    def _date_and_time(self, record: logging.LogRecord, layout: str) -> str:
+    layout = "%04d-%02d-%02d %02d:%02d:%02d"
+
+    def _date_and_time(self, record: logging.LogRecord) -> str:
         """Return the record's UTC time to the second; a second's text is made once."""
         try:
             second = int(record.created // 1)
             cached, text = self._second
             if cached != second:
-                text = self._dated(layout, second)
+                text = self.dated(second)
                 self._second = (second, text)
         except Exception:  # noqa: BLE001 - somebody made up the record's time
-            text = self._dated(layout, time.time())
+            text = self.dated(time.time())
         return text
 
-    @staticmethod
-    def _dated(layout: str, second: float) -> str:
+    def dated(self, second: float) -> str:
+        """Return a time, in seconds since the epoch, to the second, in UTC."""
         moment = time.gmtime(second)[:6]
         if not 0 <= moment[0] <= 9999:  # noqa: PLR2004 - RFC 3339 has four digits for a year
             raise OverflowError
-        return layout % moment
+        return self.layout % moment
 
 
 class TextFormatter(LineFormatter):
@@ -157,7 +159,7 @@ class TextFormatter(LineFormatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         """Return the record's time as the standard library writes it, in UTC."""
         milliseconds = _fraction(record.__dict__.get("msecs"), 1)
-        return f"{self._date_and_time(record, '%04d-%02d-%02d %02d:%02d:%02d')},{milliseconds:03d}"
+        return f"{self._date_and_time(record)},{milliseconds:03d}"
 
     def _exception(self, record: logging.LogRecord) -> str:
         # Neither read from nor left in record.exc_text while there is an exception: other handlers share the
@@ -192,6 +194,8 @@ class JsonFormatter(LineFormatter):
         node: This node's name among those of the job.
     """
 
+    layout = "%04d-%02d-%02dT%02d:%02d:%02d"
+
     def __init__(
         self,
         redactor: Redactor | None = None,
@@ -200,20 +204,20 @@ class JsonFormatter(LineFormatter):
         node: str | None = None,
     ) -> None:
         super().__init__(redactor)
-        self._tail = f', "run_id": {encode(run_id)}, "node": {encode(node)}'
+        self.tail = f', "run_id": {encode(run_id)}, "node": {encode(node)}'
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one JSON object."""
         state = record.__dict__
-        values: dict[object, object] = {key: value for key, value in state.items() if key not in _STANDARD}
+        values: dict[object, object] = {key: value for key, value in state.items() if key not in STANDARD}
         values.update(state.get(FIELDS) or {})
-        for key, value in _context().items():
+        for key, value in bound_values().items():
             values.setdefault(key, value)
         line = (
             f'{{"timestamp": "{self.formatTime(record)}", "level": {quoted(readable(state.get("levelname")))}'
             f', "logger": {quoted(readable(state.get("name")))}, "event": {quoted(self._redacted(message_of(record)))}'
             f', "process": {encode(state.get("process"))}, "process_name": {encode(state.get("processName"))}'
-            f', "thread": {encode(state.get("thread"))}, "func_name": {encode(state.get("funcName"))}{self._tail}'
+            f', "thread": {encode(state.get("thread"))}, "func_name": {encode(state.get("funcName"))}{self.tail}'
         )
         own: dict[object, object] = {}
         try:
@@ -236,7 +240,7 @@ class JsonFormatter(LineFormatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         """Return the record's time by RFC 3339, in UTC, to the microsecond."""
         microseconds = _fraction(record.__dict__.get("created"), 1_000_000)
-        return f"{self._date_and_time(record, '%04d-%02d-%02dT%02d:%02d:%02d')}.{microseconds:06d}Z"
+        return f"{self._date_and_time(record)}.{microseconds:06d}Z"
 
 
 KEYS = frozenset(
@@ -245,7 +249,7 @@ KEYS = frozenset(
 """The keys of our own in a JSON line; an extra of the same name gets an underscore behind its own."""
 
 
-def _context() -> dict[str, object]:
+def bound_values() -> dict[str, object]:
     """Return the values that structlog has bound to this context, if structlog is in use."""
     # The module may be half imported, by another thread.
     bound = getattr(sys.modules.get("structlog.contextvars"), "get_contextvars", None)

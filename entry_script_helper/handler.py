@@ -49,25 +49,33 @@ class EntryScriptHandler(logging.Handler):
     mode = "a"
     encoding = "utf-8"
 
+    version: object = None
+    """Another object each time that something about this handler is set; `fastpath` asks for it."""
+
     def __init__(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
         super().__init__()
-        self._destination = _Destination(locate, formatter)
-        self._postponed: deque[logging.LogRecord] = deque()
+        self.destination = _Destination(locate, formatter)
+        self.postponed: deque[logging.LogRecord] = deque()
         self._dropped = 0
         self.formatter = formatter
-        self._open_files = open_files()
-        self._open_files.handlers.add(self)
+        self.open_files = open_files()
+        self.open_files.handlers.add(self)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute, and `version` with it."""
+        super().__setattr__(name, value)
+        super().__setattr__("version", object())
 
     @property
     def baseFilename(self) -> str:  # noqa: N802 - logging.FileHandler's name
         """The absolute path of the file in use, as a `logging.FileHandler` has it."""
-        file = self._find_file(self._destination)
+        file = self._find_file(self.destination)
         return file.path if file else ""
 
     def reconfigure(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
         """Take another file and format; what waits is written to the file that it was meant for."""
         self.flush()
-        self._destination = _Destination(locate, formatter)
+        self.destination = _Destination(locate, formatter)
         self.formatter = formatter
 
     def open(self) -> None:
@@ -76,12 +84,12 @@ class EntryScriptHandler(logging.Handler):
         Raises:
             OSError: It can't be opened now; the records go to stderr and wait until it can.
         """
-        file = self._attach(self._destination)
+        file = self._attach(self.destination)
         file.open()
 
     def say_trouble(self, error: BaseException | None) -> None:
         """Say once on stderr what goes wrong, and where the records are meanwhile."""
-        file = self._destination.file
+        file = self.destination.file
         _say_trouble(f"can't write {file.wanted}" if file else "the log file's path can't be found", error)
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -102,12 +110,12 @@ class EntryScriptHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, once however many configured loggers it propagates through."""
         state = record.__dict__
-        process_id = self._open_files.process_id
+        process_id = self.open_files.process_id
         if state.get(WRITTEN) == process_id:
             return
         state[WRITTEN] = process_id
         try:
-            if self._postponed:
+            if self.postponed:
                 self._write_postponed()
             self._put(record)
         except RecursionError:
@@ -121,23 +129,23 @@ class EntryScriptHandler(logging.Handler):
     def flush(self) -> None:
         """Try to write what waits: all else has reached the kernel already."""
         self._write_postponed()
-        if self._destination.file is not None:
-            self._destination.file.drain()
+        if self.destination.file is not None:
+            self.destination.file.drain()
 
     def close(self) -> None:
         """Give the file back. A record that comes later opens it again."""
         self.flush()
-        self._open_files.detach(self)
+        self.open_files.detach(self)
         super().close()
 
     def forget_parent(self) -> None:
         """In a forked child: the file and what waits are the parent's."""
-        self._destination.file = None
-        self._postponed.clear()
+        self.destination.file = None
+        self.postponed.clear()
         self._dropped = 0
 
     def _put(self, record: logging.LogRecord, line: str | None = None) -> None:
-        destination = self._destination
+        destination = self.destination
         if line is None:
             line = self._line(record, destination.formatter)
         file = destination.file or self._find_file(destination)
@@ -145,8 +153,12 @@ class EntryScriptHandler(logging.Handler):
             self._postpone(record)
             lastresort.show(line)
         elif not file.write(line.encode("utf-8", "backslashreplace") + b"\n"):
-            self.say_trouble(file.trouble)
-            lastresort.show(line)
+            self.show_failure(file, line)
+
+    def show_failure(self, file: LogFile, line: str) -> None:
+        """Say why a line is not in the file yet, and show it meanwhile."""
+        self.say_trouble(file.trouble)
+        lastresort.show(line)
 
     def _line(self, record: logging.LogRecord, own: LineFormatter) -> str:
         formatter = self.formatter
@@ -169,30 +181,30 @@ class EntryScriptHandler(logging.Handler):
                     "msg": f"{readable(record.msg)} (this record could not be formatted)",
                 }
             )
-            self._put(bare, self._destination.formatter.format(bare))
+            self._put(bare, self.destination.formatter.format(bare))
         except Exception as error:  # noqa: BLE001
             lastresort.show(f"entry_script_helper: a record could not be written: {readable(error)}")
 
     def _postpone(self, record: logging.LogRecord) -> None:
-        if len(self._postponed) < _MOST_POSTPONED:
-            self._postponed.append(record)
+        if len(self.postponed) < _MOST_POSTPONED:
+            self.postponed.append(record)
         else:
             self._dropped += 1
 
     def _write_postponed(self) -> None:
-        if self._postponed and self._find_file(self._destination) is None:
+        if self.postponed and self._find_file(self.destination) is None:
             return
-        for _ in range(len(self._postponed)):
+        for _ in range(len(self.postponed)):
             try:
-                record = self._postponed.popleft()
+                record = self.postponed.popleft()
             except IndexError:  # another thread took it
                 return
             try:
                 self._put(record)
             except RecursionError:
-                self._postponed.appendleft(record)
+                self.postponed.appendleft(record)
                 raise
-        if self._dropped and not self._postponed:
+        if self._dropped and not self.postponed:
             dropped, self._dropped = self._dropped, 0
             self._put(_warning(f"{dropped} records were dropped here: too many waited"))
 
@@ -207,7 +219,7 @@ class EntryScriptHandler(logging.Handler):
         if destination.file is None:
             path, claimed = destination.locate()
             report = _reporter(destination.formatter)
-            destination.file = self._open_files.attach(self, path, claimed=claimed, report=report)
+            destination.file = self.open_files.attach(self, path, claimed=claimed, report=report)
         return destination.file
 
 

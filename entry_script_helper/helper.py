@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -155,10 +156,16 @@ class EntryScriptHelper:
             formatter = JsonFormatter(redactor, run_id=run_id, node=str(_node().value))
         logger = logging.getLogger(name)
         handler = reconcile(logger, level, functools.partial(self._locate, self._ending), formatter)
-        if json:
-            from entry_script_helper import structlogging  # noqa: PLC0415 - for those who ask for JSON
+        # Neither can be loaded where no file descriptor is free. Without the first all is the same, only slower.
+        with contextlib.suppress(ImportError, OSError):
+            from entry_script_helper import fastpath  # noqa: PLC0415 - may be deleted
 
-            structlogging.install(logger)
+            fastpath.bind(logger, handler)
+        if json:
+            with contextlib.suppress(ImportError, OSError):
+                from entry_script_helper import structlogging  # noqa: PLC0415 - for those who ask for JSON
+
+                structlogging.install(logger)
         return handler
 
     def _locate(self, ending: str) -> tuple[str, bool]:

@@ -15,8 +15,8 @@ import os
 import stat
 import sys
 import threading
-import time
 from collections import deque
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class LogFile:
         self._inode = self._device = -1
         self._torn = False
         self._streak = 0
-        self._last_record = self._last_look = 0.0
+        self._look_again = 0.0
+        self._is_steady = False
         self._size_at_look = 0
         self._is_unlooked = False
         self._recovered = b""
@@ -99,22 +100,35 @@ class LogFile:
             says why.
         """
         with self._lock:
-            if self._busy:  # this is a signal handler's record: the write that it broke into goes on with it
-                self._keep(data)
-                return True
-            if self._drain() and self._append(data):
-                return self._drain()
+            written = 0
+            if self._is_steady and monotonic() < self._look_again:
+                self._is_unlooked = True
+                try:
+                    written = os.write(self._descriptor, data)
+                except OSError:  # it comes again below, where it is dealt with
+                    pass
+                else:
+                    if written == len(data):
+                        return True
+            return self._write(data, written)
+
+    def _write(self, data: bytes, written: int) -> bool:
+        self._is_steady = False
+        if self._busy:  # this is a signal handler's record: the write that it broke into goes on with it
             self._keep(data)
-            return False
+            return True
+        if (not (self._waiting or self._dropped) or self._drain()) and self._append(data, written):
+            self._is_steady = self._streak > _BURST and not self._waiting
+            return not self._waiting or self._drain()
+        self._keep(data)
+        return False
 
     def drain(self) -> int:
         """Try once more to write what waits; return how many records were not written, now or ever."""
         with self._lock:
             if not self._busy:
                 if self._is_unlooked:
-                    self._last_look = 0.0
-                    if not self._is_open():
-                        self._append(b"")
+                    self._append(b"")
                 self._drain()
             return len(self._waiting) + self._dropped
 
@@ -127,7 +141,7 @@ class LogFile:
     def abandon(self) -> None:
         """Forget everything without writing: this is a forked child, and all of it is its parent's."""
         self._lock = threading.RLock()
-        self._is_unlooked = False
+        self._is_unlooked = self._is_steady = False
         self._recovered = b""
         self._release()
         self._waiting.clear()
@@ -156,30 +170,30 @@ class LogFile:
         self._waiting.append(data)
         self._waiting_bytes += len(data)
 
-    def _append(self, data: bytes) -> bool:
-        for _ in range(2):
-            try:
+    def _append(self, data: bytes, written: int = 0) -> bool:
+        try:
+            if not written:
                 if not self._is_open():
                     self._open()
                 if self._torn or self._recovered:
                     data = self._recovered + (b"\n" if self._torn else b"") + data
                 written = os.write(self._descriptor, data)
-                if written < len(data):
-                    self._finish(data, written)
-            except OSError as error:
-                self.trouble = error
-                if error.errno != errno.EBADF:
-                    return False
-                self._inode = -1  # somebody closed all descriptors: open it again
-            else:
-                self._torn = False
-                self._recovered = b""
-                return True
-        return False
+            if written != len(data):
+                self._finish(data, written)
+        except OSError as error:
+            self.trouble = error
+            if error.errno == errno.EBADF and self._inode >= 0:
+                self._inode = -1  # somebody closed all descriptors: this one has to be opened again
+                return self._append(data)
+            return False
+        if self._torn or self._recovered:
+            self._torn, self._recovered = False, b""
+        return True
 
     def _finish(self, data: bytes, written: int) -> None:
         """Write the rest of a record of which a part was written; take that part back where the rest won't go."""
         self._busy = True  # what a signal handler logs now would stand in the midst of this record
+        self._is_steady = False
         try:
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
@@ -199,27 +213,23 @@ class LogFile:
 
         It may have been deleted, renamed or replaced (logrotate), or a directory above it.
         """
-        now = time.monotonic()
-        if now - self._last_record > _PAUSE:
-            self._streak = 0
-        self._last_record = now
-        self._streak += 1
-        if self._streak > _BURST and now - self._last_look < _PAUSE:
-            self._is_unlooked = True
-            return self._inode >= 0
+        now = monotonic()
+        # Between two looks in a burst lies no more than the pause; without a burst each record is looked after.
+        self._streak = self._streak + 1 if now < self._look_again + _PAUSE else 0
         try:
             found = os.lstat(self.path)
         except OSError:
             return False
         if found.st_ino != self._inode or found.st_dev != self._device:
             return False
-        self._last_look = now
+        self._look_again = now + _PAUSE
         self._size_at_look = found.st_size
         self._is_unlooked = False
         return True
 
     def _open(self) -> None:
         self._busy = True  # a signal handler that logs now would claim the file against us
+        self._is_steady = False
         try:
             self._claim_and_open()
         finally:
@@ -250,6 +260,7 @@ class LogFile:
         self._torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
 
     def _release(self) -> None:
+        self._is_steady = False
         descriptor, self._descriptor = self._descriptor, -1
         with contextlib.suppress(OSError):
             found = os.fstat(descriptor)

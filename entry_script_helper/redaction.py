@@ -53,9 +53,6 @@ PATTERNS: dict[str, str] = {
 
 _SECRET_KEY = rf"{_PASSWORD_KEY}$|(?i:AccountKey|SharedAccessKey|SharedAccessSignature|^sig|^authorization)$"
 
-# No built-in pattern can match a text without one of these (in lower case): most records are done after this look.
-_HINTS = ("sig", "key", "bearer", "eyj", "passw", "passphrase", "pwd", "secret", "token", "://")
-
 _SHORTEST_TOKEN = 8
 
 
@@ -88,12 +85,9 @@ class Redactor:
         """Return *text* with every secret in it replaced by `REPLACEMENT`."""
         if self._token and self._token in text:
             text = text.replace(self._token, REPLACEMENT)
-        lower = text.lower()
-        for hint in _HINTS:
-            if hint in lower:
-                for pattern in self._built_in:
-                    text = pattern.sub(_replace, text)
-                break
+        if _may_hold_a_secret(text):
+            for pattern in self._built_in:
+                text = pattern.sub(_replace, text)
         for pattern in self._own:
             text = pattern.sub(_replace, text)
         return text
@@ -122,6 +116,22 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     if pattern not in _cache:
         _cache[pattern] = re.compile(pattern)
     return _cache[pattern]
+
+
+def _may_hold_a_secret(text: str) -> bool:
+    """Tell whether a built-in pattern could match: most records are done after this look.
+
+    All patterns but those of tokens need one of the signs between a name and its value (a backslash or ``%`` where
+    it is written out); ``bearer`` comes in any case.
+    """
+    return (
+        "=" in text
+        or ":" in text
+        or "%" in text
+        or "\\" in text
+        or "eyJ" in text
+        or ("earer" in text or "EARER" in text or "bearer" in text.lower())
+    )
 
 
 def _replace(match: re.Match[str]) -> str:

@@ -118,6 +118,7 @@ def _clean(monkeypatch):
         if name:
             logger.setLevel(levels.get(name, logging.NOTSET))
             logger.disabled = False
+    logging.setLoggerClass(logging.Logger)  # structlog's LoggerFactory sets one of its own
     EntryScriptHelper.LOG_CONFIGED = False
     for kept in ("ending", "first_directory", "address"):
         processstate.state().pop(kept, None)

@@ -234,7 +234,7 @@ class TestHandler:
             def popleft(self):
                 raise IndexError
 
-        monkeypatch.setattr(ours, "_postponed", Emptied())
+        monkeypatch.setattr(ours, "postponed", Emptied())
         ours.flush()
         monkeypatch.undo()
 

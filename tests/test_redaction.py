@@ -277,7 +277,7 @@ def test_redacting_twice_changes_nothing(text):
 @given(st.lists(FRAGMENTS, max_size=25).map("".join))
 def test_the_quick_look_hides_nothing(text):
     """A text that is passed over by the first look has nothing that a pattern would find."""
-    if not any(hint in text.lower() for hint in redaction._HINTS):
+    if not redaction._may_hold_a_secret(text):
         assert not any(re.search(pattern, text) for pattern in PATTERNS.values())
 
 

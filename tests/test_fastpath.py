@@ -1,0 +1,369 @@
+"""The fast path writes what the plain handler writes, or steps aside; without it all is the same, only slower."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+import sys
+import time
+import unittest
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from entry_script_helper import EntryScriptHelper, fastpath
+from entry_script_helper.handler import EntryScriptHandler
+
+NAME = "fast.path"
+TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(
+        [
+            "password=hunter2",
+            "100%",
+            "%d of %s",
+            "%s",
+            "%(a)s",
+            "%5.1f|",
+            "a\nb",
+            "\r\x1b[2J",
+            "\ud800",
+            "\u2028",
+            '"\\',
+            "日本",
+        ]
+    ),
+)
+
+
+class Odd:
+    def __str__(self):
+        return "odd\n"
+
+    def __repr__(self):
+        raise ValueError
+
+
+VALUES = st.one_of(
+    TEXTS,
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.builds(Odd),
+    st.just({"a": 1}),
+    st.lists(st.integers(), max_size=2),
+    st.binary(max_size=3),
+)
+EXTRAS = st.dictionaries(
+    st.sampled_from(["a", "level", "password", "message", "name", "taskName", "b c", "event", "exception"]),
+    VALUES,
+    max_size=3,
+)
+KEYWORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "extra": st.one_of(st.none(), EXTRAS),
+        "exc_info": st.sampled_from([None, True, False, ValueError("x")]),
+        "stack_info": st.booleans(),
+        "stacklevel": st.integers(1, 3),
+    },
+)
+
+
+class Listener(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def emit(self, record):
+        self.seen.append((record.getMessage(), record.funcName, record.lineno, record.levelname))
+
+
+def patch(target, name, value):
+    return mock.patch.object(target, name, value)
+
+
+def adding(where, handler):
+    @contextlib.contextmanager
+    def manage():
+        where.addHandler(handler)
+        try:
+            yield
+        finally:
+            where.removeHandler(handler)
+
+    return manage()
+
+
+def filtering(where, verdict):
+    @contextlib.contextmanager
+    def manage():
+        chosen = lambda record: verdict  # noqa: E731
+        where.addFilter(chosen)
+        try:
+            yield
+        finally:
+            where.removeFilter(chosen)
+
+    return manage()
+
+
+@contextlib.contextmanager
+def level_name(number, name):
+    before = logging.getLevelName(number)
+    logging.addLevelName(number, name)
+    try:
+        yield
+    finally:
+        logging.addLevelName(number, before)
+
+
+@contextlib.contextmanager
+def disabled(number):
+    logging.disable(number)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def factory():
+    def make(*arguments, **keywords):
+        record = logging.LogRecord(*arguments, **keywords)
+        record.added = "by a factory"
+        return record
+
+    logging.setLogRecordFactory(make)
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+
+
+def shouting(self, *arguments, **keywords):
+    record = MAKE_RECORD(self, *arguments, **keywords)
+    record.msg = "SHOUTED"
+    record.args = ()
+    return record
+
+
+MAKE_RECORD = logging.Logger.makeRecord
+EMIT = EntryScriptHandler.emit
+CALL_HANDLERS = logging.Logger.callHandlers
+
+CHANGES = {
+    "root listens": lambda logger, ours: adding(logging.root, Listener()),
+    "parent listens": lambda logger, ours: adding(logging.getLogger("fast"), Listener()),
+    "another listens": lambda logger, ours: adding(logger, Listener()),
+    "logger refuses": lambda logger, ours: filtering(logger, False),
+    "handler refuses": lambda logger, ours: filtering(ours, False),
+    "handler has a filter": lambda logger, ours: filtering(ours, True),
+    "formatter": lambda logger, ours: patch(ours, "formatter", logging.Formatter("%(levelname)s %(message)s")),
+    "formatter's format": lambda logger, ours: patch(ours.formatter, "format", lambda record: f"mine {record.msg}"),
+    "handler's level": lambda logger, ours: patch(ours, "level", logging.ERROR),
+    "handler's emit": lambda logger, ours: patch(ours, "emit", lambda record: None),
+    "handlers' emit": lambda logger, ours: patch(EntryScriptHandler, "emit", lambda self, record: [EMIT(self, record)]),
+    "propagate": lambda logger, ours: patch(logger, "propagate", False),
+    "disabled": lambda logger, ours: patch(logger, "disabled", True),
+    "disable": lambda logger, ours: disabled(logging.WARNING),
+    "level name": lambda logger, ours: level_name(logging.INFO, "NOTE"),
+    "odd level name": lambda logger, ours: level_name(logging.INFO, "NO\nTE"),
+    "factory": lambda logger, ours: factory(),
+    "makeRecord": lambda logger, ours: patch(logging.Logger, "makeRecord", shouting),
+    "logger's makeRecord": lambda logger, ours: patch(
+        logger, "makeRecord", lambda *arguments: shouting(logger, *arguments)
+    ),
+    "callHandlers": lambda logger, ours: patch(
+        logging.Logger, "callHandlers", lambda self, record: [CALL_HANDLERS(self, record)]
+    ),
+    "getMessage": lambda logger, ours: patch(logging.LogRecord, "getMessage", lambda self: "always this"),
+    "no threads": lambda logger, ours: patch(logging, "logThreads", False),
+    "no processes": lambda logger, ours: patch(logging, "logProcesses", False),
+    "no process names": lambda logger, ours: patch(logging, "logMultiprocessing", False),
+    "renamed": lambda logger, ours: patch(logger, "name", "renamed"),
+    "no handlers": lambda logger, ours: patch(logger, "handlers", []),
+    "attribute": lambda logger, ours: patch(logger, "filter", lambda record: False),
+}
+
+
+def outcome(call, ours, listeners):
+    """Return what a call did: the error, what came to the file, what the listeners saw."""
+    path = ours.destination.file.path
+    with open(path, "rb") as file:
+        file.seek(0, 2)
+        before = [len(listener.seen) for listener in listeners]
+        error = None
+        try:
+            call()
+        except Exception as raised:
+            error = (type(raised), str(raised))
+        return error, file.read(), [listener.seen[start:] for start, listener in zip(before, listeners)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("place")
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    as_json=st.booleans(),
+    name=st.sampled_from(["debug", "info", "warning", "error", "critical"]),
+    message=st.one_of(TEXTS, VALUES),
+    arguments=st.lists(VALUES, max_size=3),
+    keywords=KEYWORDS,
+    changes=st.lists(st.sampled_from(list(CHANGES)), max_size=2, unique=True),
+    redact=st.booleans(),
+)
+def test_the_same_bytes(  # noqa: PLR0913, PLR0917
+    place, as_json, name, message, arguments, keywords, changes, redact
+):
+    """For any topology, level, message, arguments and extras the fast and the plain path write the same bytes."""
+    logger = EntryScriptHelper(place).config(NAME, json=as_json, redact=redact)
+    (ours,) = logger.handlers
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(patch(logging.root, "handlers", []))  # pytest listens there
+        stack.enter_context(patch(time, "time", lambda: 1_700_000_000.123456))
+        stack.enter_context(patch(time, "time_ns", lambda: 1_700_000_000_123_456_789))
+        for change in changes:
+            stack.enter_context(CHANGES[change](logger, ours))
+        listeners = [
+            h
+            for listened in (logger, logging.getLogger("fast"), logging.root)
+            for h in listened.handlers
+            if type(h) is Listener
+        ]
+
+        def call():
+            getattr(logger, name)(message, *arguments, **keywords)
+
+        outcomes = []
+        bound = {}
+        for _ in range(2):  # from one line, which the stack of a record names
+            outcomes.append(outcome(call, ours, listeners))
+            if not bound:
+                bound = {method: vars(logger).pop(method) for method in fastpath._LEVELS}
+        vars(logger).update(bound)
+    assert outcomes[0] == outcomes[1]
+
+
+def test_it_is_used(place):
+    """The fast path is taken: no record is made for an ordinary call, in text and in JSON, with plain extras too."""
+    for as_json in (False, True):
+        logger = EntryScriptHelper(place).config(NAME, json=as_json)
+        listener = mock.Mock(side_effect=AssertionError)
+        with patch(logger.handlers[0].__class__, "_put", listener), patch(logging.root, "handlers", []):
+            logger.info("processed %d of %s", 1, "abc")
+            logger.warning("plain")
+            logger.debug("disabled")
+            if as_json:
+                logger.info("extras", extra={"a": 1, "b": "two"})
+        listener.assert_not_called()
+
+
+def test_clock():
+    """Milliseconds are those that a record has, also where they round up to a second."""
+    for ns in (1_677_903_920_999_999_900, 1_700_000_000_123_456_789):
+        with patch(time, "time_ns", lambda ns=ns: ns):
+            created, milliseconds = fastpath._now_in_integers()
+            assert created == ns / 1e9
+            assert milliseconds == (0 if ns == 1_677_903_920_999_999_900 else 123)
+    with patch(time, "time", lambda: 5.25):
+        assert fastpath._now_in_floats() == (5.25, 250)
+
+
+def test_subclass_of_the_users_own(tmp_path):
+    """A logger of a class of the user's own is left as it is, and works."""
+
+    class Mine(logging.Logger):
+        def info(self, msg, *args, **kwargs):
+            super().info(f"mine: {msg}", *args, **kwargs)
+
+    logging.setLoggerClass(Mine)
+    try:
+        logger = EntryScriptHelper(tmp_path).config("fast.mine")
+    finally:
+        logging.setLoggerClass(logging.Logger)
+    logger.info("a")
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        assert found.read().endswith("|mine: a\n")
+
+
+def test_others_ways_to_listen(tmp_path, caplog):
+    """caplog, assertLogs, LoggerAdapter, exception() and log() see and write what they would."""
+    logger = EntryScriptHelper(tmp_path).config("fast.ways")
+    logger.info("to caplog")
+    assert caplog.messages == ["to caplog"]
+    with unittest.TestCase().assertLogs("fast.ways") as logs:
+        logger.info("to assertLogs")
+    assert logs.output == ["INFO:fast.ways:to assertLogs"]
+    logging.LoggerAdapter(logger, {"a": 1}).info("adapter")
+    logger.log(logging.INFO, "log")
+    try:
+        raise ValueError("x")
+    except ValueError:
+        logger.exception("exception")
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        lines = found.read().splitlines()
+    assert [line.split("|")[-2:] for line in lines if not line.startswith("\t")] == [
+        ["test_others_ways_to_listen()", text] for text in ("to caplog", "adapter", "log", "exception")
+    ]
+
+
+def test_patched_method(tmp_path):
+    """A method that is replaced on the class or on the logger is called; later calls are fast again."""
+    logger = EntryScriptHelper(tmp_path).config("fast.patched")
+    with patch(logging.Logger, "info", mock.Mock()) as replaced:
+        logger.info("a")
+    replaced.assert_called_once()
+    with patch(logger, "info", mock.Mock()) as replaced:
+        logger.info("b")
+    replaced.assert_called_once_with("b")
+    assert logger.info.is_entry_script_function
+
+
+def test_bound_values(tmp_path):
+    """Values that structlog has bound to the context are in a JSON line, fast path or not."""
+    structlog = pytest.importorskip("structlog")
+    logger = EntryScriptHelper(tmp_path).config("fast.bound", json=True)
+    with structlog.contextvars.bound_contextvars(run=7):
+        logger.info("a")
+    logger.info("b")
+    structlog.reset_defaults()
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        assert ['"run": 7' in line for line in found.read().splitlines()] == [True, False]
+
+
+def test_full_disk(tmp_path, monkeypatch, capsys):
+    """What the fast path can't write is on stderr and waits, as it does for the plain one."""
+    logger = EntryScriptHelper(tmp_path).config("fast.full")
+    file = logger.handlers[0].destination.file
+    with monkeypatch.context() as context:
+        context.setattr(type(file), "write", lambda self, data: False)
+        context.setattr(logging.root, "handlers", [])
+        logger.info("shown")
+    assert "|shown\n" in capsys.readouterr().err
+
+
+def test_foreign_formatter(tmp_path):
+    """A formatter that is not one of ours is not bound."""
+    logger = EntryScriptHelper(tmp_path).config("fast.foreign")
+    logger.handlers[0].setFormatter(logging.Formatter())
+    fastpath.bind(logger, logger.handlers[0])
+    assert "info" not in vars(logger)
+
+
+def test_without_it():
+    """Without the module all is the same: it can be deleted."""
+    code = (
+        "import sys, tempfile; sys.modules['entry_script_helper.fastpath'] = None\n"
+        "import entry_script_helper as e; logger = e.EntryScriptHelper(tempfile.mkdtemp()).config('a')\n"
+        "logger.info('kept'); print(open(logger.handlers[0].baseFilename).read(), end='')"
+    )
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("|kept\n")
