@@ -64,8 +64,10 @@ def bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
         compose = _json_of(formatter, logger.name)
     else:
         return
-    size = len(vars(logger)) + len(_LEVELS)
-    for name, level in _LEVELS.items():
+    # A level that is off is left to the class's own method: nothing is sooner than that.
+    levels = {name: level for name, level in _LEVELS.items() if level >= logger.level}
+    size = len(vars(logger)) + len(levels)
+    for name, level in levels.items():
         setattr(logger, name, _method(logger, handler, name, level, compose, size))
 
 
@@ -197,6 +199,7 @@ def _text_of(formatter: TextFormatter, name: str) -> Compose:
     attributes = vars(formatter)
     size = len(attributes)
     last_second, dated = 0, ""
+    printable: set[object] = set()
 
     def compose(
         level_name: str | None, process_id: int, function: str, text: str, keywords: dict[str, Any]
@@ -204,6 +207,10 @@ def _text_of(formatter: TextFormatter, name: str) -> Compose:
         nonlocal last_second, dated
         if keywords or len(attributes) != size or TextFormatter.format is not _text_format:
             return None
+        if function not in printable or level_name not in printable:
+            if level_name is None or not f"{name}{function}{level_name}".isprintable():
+                return None
+            printable.update((function, level_name))
         if redactor is not None:
             text = redactor(text)
         created, milliseconds = _now()
@@ -211,8 +218,9 @@ def _text_of(formatter: TextFormatter, name: str) -> Compose:
         if second != last_second:
             dated = formatter.dated(second)
             last_second = second
-        line = f"{dated},{milliseconds:03d}|{name}|{level_name}|{process_id}|{get_ident()}|{function}()|{text}"
-        return f"{line}\n" if line.isprintable() and level_name is not None else None
+        if not text.isprintable():
+            return None
+        return f"{dated},{milliseconds:03d}|{name}|{level_name}|{process_id}|{get_ident()}|{function}()|{text}\n"
 
     return compose
 

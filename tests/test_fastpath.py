@@ -213,6 +213,7 @@ def place(tmp_path_factory):
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     as_json=st.booleans(),
+    level=st.sampled_from(["DEBUG", "INFO", "ERROR"]),
     name=st.sampled_from(["debug", "info", "warning", "error", "critical"]),
     message=st.one_of(TEXTS, VALUES),
     arguments=st.lists(VALUES, max_size=3),
@@ -221,10 +222,10 @@ def place(tmp_path_factory):
     redact=st.booleans(),
 )
 def test_the_same_bytes(  # noqa: PLR0913, PLR0917
-    place, as_json, name, message, arguments, keywords, changes, redact
+    place, as_json, level, name, message, arguments, keywords, changes, redact
 ):
     """For any topology, level, message, arguments and extras the fast and the plain path write the same bytes."""
-    logger = EntryScriptHelper(place).config(NAME, json=as_json, redact=redact)
+    logger = EntryScriptHelper(place).config(NAME, level, json=as_json, redact=redact)
     (ours,) = logger.handlers
     with contextlib.ExitStack() as stack:
         stack.enter_context(patch(logging.root, "handlers", []))  # pytest listens there
@@ -247,7 +248,7 @@ def test_the_same_bytes(  # noqa: PLR0913, PLR0917
         for _ in range(2):  # from one line, which the stack of a record names
             outcomes.append(outcome(call, ours, listeners))
             if not bound:
-                bound = {method: vars(logger).pop(method) for method in fastpath._LEVELS}
+                bound = {method: vars(logger).pop(method) for method in fastpath._LEVELS if method in vars(logger)}
         vars(logger).update(bound)
     assert outcomes[0] == outcomes[1]
 
@@ -256,6 +257,7 @@ def test_it_is_used(place):
     """The fast path is taken: no record is made for an ordinary call, in text and in JSON, with plain extras too."""
     for as_json in (False, True):
         logger = EntryScriptHelper(place).config(NAME, json=as_json)
+        assert "debug" not in vars(logger)
         listener = mock.Mock(side_effect=AssertionError)
         with patch(logger.handlers[0].__class__, "_put", listener), patch(logging.root, "handlers", []):
             logger.info("processed %d of %s", 1, "abc")
