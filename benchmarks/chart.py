@@ -13,7 +13,11 @@ def bars_of(table, top, longest):
     """Return the elements of one table, and the y where the next may start."""
     scale = (WIDTH - LABELS - RIGHT) / longest
     parts = [f'<text x="16" y="{top + 16}" font-size="15" font-weight="bold" fill="{INK}">{escape(table.title)}</text>']
-    y = top + 30
+    y, one = top + 30, LABELS + scale
+    parts.append(
+        f'<line x1="{one:.1f}" y1="{y - 6}" x2="{one:.1f}" y2="{y + ROW * len(table.bars) - 3}" stroke="{LINE}" '
+        'stroke-dasharray="3 3"/>'
+    )
     for name, value in sorted(table.bars, key=lambda bar: bar[1]):
         color = OURS if "entry_script_helper" in name else OTHERS
         weight = "bold" if color == OURS else "normal"
@@ -22,13 +26,10 @@ def bars_of(table, top, longest):
         parts += [
             label + f'fill="{INK}">{escape(name)}</text>',
             f'<rect x="{LABELS}" y="{y}" width="{width:.1f}" height="{BAR}" rx="2" fill="{color}"/>',
+            f'<rect x="{LABELS + width + 3:.1f}" y="{y}" width="36" height="{BAR}" fill="#ffffff"/>',
             f'<text x="{LABELS + width + 7:.1f}" y="{y + 13}" font-weight="{weight}" fill="{INK}">{value:.2f}</text>',
         ]
         y += ROW
-    one = LABELS + scale
-    parts.append(
-        f'<line x1="{one:.1f}" y1="{top + 24}" x2="{one:.1f}" y2="{y - 3}" stroke="{LINE}" stroke-dasharray="3 3"/>'
-    )
     return parts, y + 16
 
 

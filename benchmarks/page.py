@@ -41,6 +41,7 @@ MEANING = """\
   and so makes no pass through the message; the longer the message, the more that pass weighs ("Growth: the message's
   length").
 - Instructions are counted without the kernel's, and don't depend on what else the machine does.
+  `python benchmarks/instructions.py --gate` counts ours alone, and fails where they are too many.
 - A figure below 1.00 is slower than the article's code. It is printed like any other.
 """
 

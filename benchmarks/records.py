@@ -89,7 +89,7 @@ GROUPS = {
     ),
     "json": Group(
         "JSON",
-        "Ours writes the text's fields, run id and node; python-json-logger the text's fields; "
+        "The article's code writes text. Ours writes the text's fields, run id and node; python-json-logger the text's fields; "
         "structlog time, level, logger and message, and the text's fields where its row says so.",
         f"{OURS}, json=True",
         [
@@ -106,7 +106,7 @@ GROUPS = {
     ),
     "extra": Group(
         "JSON with three more values",
-        "Three values, a whole number, a text and a float: `extra=` or structlog's keywords.",
+        "The article's code writes text without them. Three values: a whole number, a text and a float: `extra=` or structlog's keywords.",
         f"{OURS}, json=True",
         [
             THE_ARTICLE,
@@ -120,7 +120,7 @@ GROUPS = {
     ),
     "structlog": Group(
         "structlog's own loggers",
-        "A structlog logger with one bound value: into our file, and through structlog's own JSON pipeline.",
+        "A structlog logger with one bound value: into our file, and through structlog's own JSON pipeline. The article's code writes text.",
         f"structlog through {OURS}",
         [
             THE_ARTICLE,
