@@ -89,8 +89,9 @@ GROUPS = {
     ),
     "json": Group(
         "JSON",
-        "The article's code writes text. Ours writes the text's fields, run id and node; python-json-logger the text's fields; "
-        "structlog time, level, logger and message, and the text's fields where its row says so.",
+        "The article's code writes text. Ours writes the text's fields, run id and node; "
+        "python-json-logger the text's fields; structlog time, level, logger and message, and the text's "
+        "fields where its row says so.",
         f"{OURS}, json=True",
         [
             THE_ARTICLE,
@@ -106,7 +107,8 @@ GROUPS = {
     ),
     "extra": Group(
         "JSON with three more values",
-        "The article's code writes text without them. Three values: a whole number, a text and a float: `extra=` or structlog's keywords.",
+        "The article's code writes text without them. "
+        "Three values: a whole number, a text and a float: `extra=` or structlog's keywords.",
         f"{OURS}, json=True",
         [
             THE_ARTICLE,
@@ -120,7 +122,8 @@ GROUPS = {
     ),
     "structlog": Group(
         "structlog's own loggers",
-        "A structlog logger with one bound value: into our file, and through structlog's own JSON pipeline. The article's code writes text.",
+        "A structlog logger with one bound value: into our file, and through structlog's own JSON pipeline. "
+        "The article's code writes text.",
         f"structlog through {OURS}",
         [
             THE_ARTICLE,
