@@ -268,6 +268,32 @@ def test_it_is_used(place):
         listener.assert_not_called()
 
 
+@pytest.mark.parametrize(
+    ("as_json", "change", "keywords"),
+    [
+        (False, "disable", {}),
+        (False, "disabled", {}),
+        (False, "odd level name", {}),
+        (True, "formatter's format", {}),
+        (True, "no process names", {}),
+        (True, "level name", {"extra": {}}),
+        (True, "level name", {"extra": {"a": Odd()}}),
+        (True, "level name", {"extra": {"a": 1}, "stacklevel": 1}),
+        (False, "level name", {"extra": {"a": 1}}),
+    ],
+)
+def test_stepping_aside(place, as_json, change, keywords):
+    """Each thing that the fast path does not know is left to the plain one."""
+    logger = EntryScriptHelper(place).config(NAME, json=as_json)
+    (ours,) = logger.handlers
+    with patch(logging.root, "handlers", []), CHANGES[change](logger, ours):
+        fast = outcome(lambda: logger.info("a", **keywords), ours, [])
+        with patch(logging.root, "handlers", [Listener()]):
+            plain = outcome(lambda: logger.info("a", **keywords), ours, [])
+    assert fast[0] == plain[0]
+    assert fast[1].count(b"\n") == plain[1].count(b"\n") == (not change.startswith("disable"))
+
+
 def test_clock():
     """Milliseconds are those that a record has, also where they round up to a second."""
     for ns in (1_677_903_920_999_999_900, 1_700_000_000_123_456_789):
@@ -277,6 +303,16 @@ def test_clock():
             assert milliseconds == (0 if ns == 1_677_903_920_999_999_900 else 123)
     with patch(time, "time", lambda: 5.25):
         assert fastpath._now_in_floats() == (5.25, 250)
+
+
+def test_text_that_needs_more(tmp_path, monkeypatch):
+    """A message of several lines is left to the plain way; without redaction nothing is redacted."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    logger = EntryScriptHelper(tmp_path).config("fast.more", redact=False)
+    logger.info("two\nlines")
+    logger.info("password=kept")
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        assert [line.rpartition("|")[2] for line in found.read().splitlines()] == ["two", "\tlines", "password=kept"]
 
 
 def test_subclass_of_the_users_own(tmp_path):
@@ -333,9 +369,10 @@ def test_bound_values(tmp_path):
     """Values that structlog has bound to the context are in a JSON line, fast path or not."""
     structlog = pytest.importorskip("structlog")
     logger = EntryScriptHelper(tmp_path).config("fast.bound", json=True)
-    with structlog.contextvars.bound_contextvars(run=7):
-        logger.info("a")
-    logger.info("b")
+    with patch(logging.root, "handlers", []):
+        with structlog.contextvars.bound_contextvars(run=7):
+            logger.info("a")
+        logger.info("b")
     structlog.reset_defaults()
     with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
         assert ['"run": 7' in line for line in found.read().splitlines()] == [True, False]

@@ -407,10 +407,12 @@ def test_large_message(workplace):
     assert second == "b"
 
 
-def test_recursion(workplace):
+@pytest.mark.parametrize("listener", ["", "logging.root.addHandler(logging.NullHandler())"])
+def test_recursion(workplace, listener):
     """Logging at the end of the stack raises nothing of its own; every record whose call returned is there once."""
     printed = workplace.run(
         CONFIGURED,
+        listener,
         """
         done = []
         def deeper(level):

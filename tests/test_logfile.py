@@ -41,6 +41,27 @@ def test_short_write(file, monkeypatch):
     assert text_of(file) == "0123456789\n"
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_trouble_within_a_burst(file, monkeypatch, refused):
+    """In a burst, too, a record that the kernel takes in pieces or refuses at first is whole, and once."""
+    write = os.write
+    file.write(b"first\n")
+    file._is_steady, file._look_again = True, float("inf")
+    calls = []
+
+    def once(descriptor, data):
+        calls.append(data)
+        if len(calls) > 1:
+            return write(descriptor, data)
+        if refused:
+            raise OSError(errno.EIO, "once")
+        return write(descriptor, data[:3])
+
+    monkeypatch.setattr(logfile.os, "write", once)
+    assert file.write(b"0123456789\n")
+    assert text_of(file) == "first\n0123456789\n"
+
+
 def test_short_write_behind_which_another_wrote(file, tmp_path, monkeypatch):
     """A part behind which somebody else wrote is left, and the record follows whole on a line of its own."""
     file.write(b"first\n")
