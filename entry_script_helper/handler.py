@@ -175,12 +175,11 @@ class EntryScriptHandler(logging.Handler):
     def _put_what_can_be_said(self, record: logging.LogRecord) -> None:
         """Write a record that can't be formatted, without its arguments and extras."""
         try:
-            bare = logging.makeLogRecord(
-                {
-                    **{key: record.__dict__.get(key) for key in ("name", "levelname", "funcName", "created", "msecs")},
-                    "msg": f"{readable(record.msg)} (this record could not be formatted)",
-                }
-            )
+            state = record.__dict__
+            text = f"{readable(state.get('msg'))} (this record could not be formatted)"
+            # Not by logging.makeLogRecord, which asks a factory that a user may have set.
+            bare = logging.LogRecord("", 0, "", 0, text, None, None)
+            bare.__dict__.update({key: state.get(key) for key in ("name", "levelname", "funcName", "created", "msecs")})
             self._put(bare, self.destination.formatter.format(bare))
         except Exception as error:  # noqa: BLE001
             lastresort.show(f"entry_script_helper: a record could not be written: {readable(error)}")
