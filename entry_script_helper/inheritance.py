@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from entry_script_helper.helper import EntryScriptHelper
-
 _KEY = "entry_script_helper"
 
 
@@ -43,8 +41,8 @@ class Inheritance:
 
 
 def remember(  # noqa: PLR0913 - what config() was called with
-    helper: EntryScriptHelper,
-    fallback: EntryScriptHelper,
+    helper: Any,  # noqa: ANN401 - an EntryScriptHelper, whose module imports this one
+    fallback: Any,  # noqa: ANN401
     name: str,
     level: int,
     *,

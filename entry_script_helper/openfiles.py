@@ -18,8 +18,16 @@ from entry_script_helper.processstate import state
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
-    from entry_script_helper.handler import EntryScriptHandler
+    class Writer(Protocol):
+        """What writes to the files: our handlers."""
+
+        def flush(self) -> None:
+            """Try to write what waits."""
+
+        def forget_parent(self) -> None:
+            """Give up what is the parent's, in a forked child."""
 
 
 class OpenFiles:
@@ -28,7 +36,7 @@ class OpenFiles:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.process_id = os.getpid()
-        self.handlers: weakref.WeakSet[EntryScriptHandler] = weakref.WeakSet()
+        self.handlers: weakref.WeakSet[Writer] = weakref.WeakSet()
         self._is_exiting = False
         self._files: dict[tuple[str, bool], LogFile] = {}
         self._users: dict[tuple[str, bool], set[int]] = {}

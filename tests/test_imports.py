@@ -46,11 +46,8 @@ def layer_of(module):
 
 
 def imports_of(path):
-    """Yield every module of ours that a file imports, at its top or within a function, but not for types only."""
+    """Yield every module of ours that a file imports, at its top, within a function or for types only."""
     tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = [ast.Pass()]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "entry_script_helper":
             if node.module == "entry_script_helper":
