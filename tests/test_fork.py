@@ -133,7 +133,8 @@ def test_fork_while_threads_log(workplace):
     workplace.run(
         CONFIGURED,
         """
-        import threading
+        import threading, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 advises against what is tested here
         going = True
         counts = [0] * 4
         def chat(index):
