@@ -16,7 +16,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from time import monotonic
+from time import monotonic, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ _MOST_CANDIDATES = 20
 # once in that time: the look takes twice as long as the write.
 _BURST = 100
 _PAUSE = 0.001
+# Seconds in which a write of another process to a file that is shared is done.
+_WRITE = 0.01
+_MOST_LOOKS = 10
 _HIGH = 512
 
 # Elsewhere the structure below is another one, and the whole file is locked.
@@ -256,8 +259,7 @@ class LogFile:
         self.path = candidate
         self._descriptor = descriptor
         self._inode, self._device = found.st_ino, found.st_dev
-        # Another process may have died within a line.
-        self._torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
+        self._torn = ends_within_a_line(descriptor)
 
     def _release(self) -> None:
         self._is_steady = False
@@ -292,6 +294,19 @@ def open_regular_file(path: str) -> tuple[int, bool]:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return move_up(descriptor), is_new
+
+
+def ends_within_a_line(descriptor: int) -> bool:
+    """Tell whether a process died within the last line of a file."""
+    size = -1
+    for _ in range(_MOST_LOOKS):
+        before, size = size, os.fstat(descriptor).st_size
+        if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n":
+            return False
+        if size == before:
+            break
+        sleep(_WRITE)  # a live one may be writing that line: a file that is shared grows page by page
+    return True
 
 
 def move_up(descriptor: int) -> int:

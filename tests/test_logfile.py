@@ -119,6 +119,21 @@ def test_report_that_cannot_be_written(file, monkeypatch):
     assert [line[:9] for line in text_of(file).splitlines()] == ["waits", "a", "2 records", "b"]
 
 
+@pytest.mark.parametrize(("written", "within"), [("end of the line\n", False), ("more", True), ("", True)])
+def test_line_that_another_process_is_writing(tmp_path, monkeypatch, written, within):
+    """A line that a live process is just writing to a shared file is not taken for one that a dead process left."""
+    path = tmp_path / "shared"
+    path.write_text("begin")
+    with path.open("a+") as shared:
+
+        def sleep(_seconds):
+            shared.write(written)
+            shared.flush()
+
+        monkeypatch.setattr(logfile, "sleep", sleep)
+        assert logfile.ends_within_a_line(shared.fileno()) is within
+
+
 def test_name_that_no_file_can_have(tmp_path):
     """A path that can't be is an error of the operating system, at once."""
     file = LogFile(str(tmp_path / ("x" * 300)), claimed=True, report=str.encode)
