@@ -174,15 +174,16 @@ class LogFile:
         self._waiting_bytes += len(data)
 
     def _append(self, data: bytes, written: int = 0) -> bool:
+        whole = data
         try:
             if not written:
                 if not self._is_open():
                     self._open()
                 if self._torn or self._recovered:
-                    data = self._recovered + (b"\n" if self._torn else b"") + data
-                written = os.write(self._descriptor, data)
-            if written != len(data):
-                self._finish(data, written)
+                    whole = self._recovered + (b"\n" if self._torn else b"") + data
+                written = os.write(self._descriptor, whole)
+            if written != len(whole):
+                self._finish(whole, written)
         except OSError as error:
             self.trouble = error
             if error.errno == errno.EBADF and self._inode >= 0:
