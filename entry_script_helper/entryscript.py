@@ -6,6 +6,7 @@ import logging
 import os
 
 from entry_script_helper import environment, machine
+from entry_script_helper.handler import handlers_of_ours
 from entry_script_helper.helper import EntryScriptHelper
 
 _instances: dict[type[EntryScript], EntryScript] = {}
@@ -32,7 +33,7 @@ class EntryScript:
     def logger(self) -> logging.Logger:
         """The logger ``EntryScript``, configured when it is first asked for."""
         logger = logging.getLogger("EntryScript")
-        if not any(getattr(handler, "is_entry_script_handler", False) for handler in logger.handlers):
+        if not handlers_of_ours(logger):
             self._helper.config()
         return logger
 

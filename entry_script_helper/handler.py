@@ -230,7 +230,7 @@ def reconcile(
     Handlers of others stay as they are. A handler that an earlier load of this package left is replaced.
     """
     with open_files().lock:
-        ours = [handler for handler in logger.handlers if getattr(handler, "is_entry_script_handler", False)]
+        ours = handlers_of_ours(logger)
         current = next((handler for handler in ours if isinstance(handler, EntryScriptHandler)), None)
         if current is None:
             current = EntryScriptHandler(locate, formatter)
@@ -245,6 +245,11 @@ def reconcile(
         logger.setLevel(level)
         logger.disabled = False
         return current
+
+
+def handlers_of_ours(logger: logging.Logger) -> list[logging.Handler]:
+    """Return the handlers of ours on a logger, those of an earlier load of this package too."""
+    return [handler for handler in logger.handlers if getattr(handler, "is_entry_script_handler", False)]
 
 
 def _say_trouble(what: str, error: BaseException | None) -> None:

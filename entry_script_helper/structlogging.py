@@ -10,6 +10,7 @@ import logging
 import sys
 
 from entry_script_helper.formatting import FIELDS
+from entry_script_helper.handler import handlers_of_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class StructlogTarget(logging.Logger):
 
 def _leads_to_us(logger: logging.Logger | None) -> bool:
     while logger is not None:
-        if any(getattr(handler, "is_entry_script_handler", False) for handler in logger.handlers):
+        if handlers_of_ours(logger):
             return True
         logger = logger.parent if logger.propagate else None
     return False

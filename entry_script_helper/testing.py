@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 from entry_script_helper import entryscript, environment, processstate, structlogging
+from entry_script_helper.handler import handlers_of_ours
 from entry_script_helper.helper import EntryScriptHelper
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _all_loggers() -> list[logging.Logger]:
 
 
 def _take_handlers(logger: logging.Logger) -> list[logging.Handler]:
-    ours = [handler for handler in logger.handlers if getattr(handler, "is_entry_script_handler", False)]
+    ours = handlers_of_ours(logger)
     for handler in ours:
         logger.removeHandler(handler)
     return ours
