@@ -19,6 +19,7 @@ LAYERS = [
     "lastresort",
     "redaction",
     "jsontext",
+    "contract",
     "machine",
     "environment",
     "formatting",
