@@ -42,7 +42,7 @@ def run(settings: Settings) -> Result:
         KeyboardInterrupt: Ctrl-C; the worker processes are gone by then, and what had succeeded is written.
     """
     started = time.monotonic()
-    items = minibatches.count_files(settings.input_dir)
+    items = minibatches.count_files(settings.input[0])
     with outputs.ResultFile(settings.output) as results, progress.bar(items) as bar:
         master = _Master(settings, results, bar)
         master.work()
@@ -71,7 +71,7 @@ class _Master:
         self._results = results
         self._bar = bar
         self._slots = [Slot(number + 1) for number in range(settings.processes)]
-        self._todo = minibatches.cut(settings.input_dir, settings.mini_batch_size)
+        self._todo = minibatches.cut(settings.input[0], settings.mini_batch_size)
         self._idle: list[Slot] = []
         """Those whose process lives and has nothing left to score."""
         self._waiting: dict[Future[Outcome], tuple[Slot, _Then]] = {}

@@ -18,15 +18,59 @@ RESULT_FILE = "parallel_run_step.txt"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """One run's settings. All paths are absolute."""
+    """One run's settings, by the service's names. All paths are absolute."""
 
     script: str
-    input_dir: str
-    processes: int
-    mini_batch_size: int
+    input: tuple[str, ...]
+    """Directories, files or globs."""
     output: str
+    """The result file of a whole run; `result_file` is the one that is written."""
     working_dir: str
-    arguments: tuple[str, ...]
+    processes: int = 1
+    """Worker processes (``process_count_per_node``); 0: in this very process."""
+    mini_batch_size: int = 10
+    """Files; bytes for tabular input."""
+    input_format: str = "files"
+    """``files``, ``csv``, ``parquet`` or ``jsonl``."""
+    partition_keys: tuple[str, ...] = ()
+    output_action: str = "append_row"
+    """``append_row`` or ``summary_only``."""
+    append_row_file_name: str = RESULT_FILE
+    arguments: tuple[str, ...] = ()
+    """The script's own arguments."""
+    error_threshold: int | None = None
+    """Failed items beyond which the run stops; -1: never; None: not given (so with the three below)."""
+    allowed_failed_count: int | None = None
+    """Failed mini-batches beyond which the run stops."""
+    allowed_failed_percent: float | None = None
+    """Failed mini-batches, in percent of all, beyond which the run stops."""
+    mini_batch_error_threshold: int | None = None
+    """Failed mini-batches beyond which the run stops (v2's name for it)."""
+    run_max_try: int = 3
+    """Tries at a mini-batch, the first included."""
+    run_invocation_timeout: float = 60.0
+    """Seconds for one init() or run()."""
+    logging_level: str = "INFO"
+    resume: bool = False
+    """Go on with the run of the same result file that was stopped."""
+    first: int | None = None
+    """Run only so many mini-batches, from the start."""
+    mini_batch: int | None = None
+    """Run only the mini-batch of this index."""
+    resource_monitor_interval: float = 5.0
+    """Seconds between two samples; 0: none."""
+    pdb: bool = False
+    """Open the debugger where the script raises (in this very process only)."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Return whether only a part of the input is asked for."""
+        return self.first is not None or self.mini_batch is not None
+
+    @property
+    def result_file(self) -> str:
+        """Return where the rows are gathered: a sample's are kept apart, so that it harms no whole run's."""
+        return f"{self.output}.sample" if self.is_sample else self.output
 
 
 def checked(  # noqa: PLR0913 - one for each option
@@ -68,7 +112,7 @@ def checked(  # noqa: PLR0913 - one for each option
         raise UsageError(f"the result file {output} is a directory or a device: give --output the path of a file")
     return Settings(
         script=os.path.abspath(script),
-        input_dir=os.path.abspath(input_dir),
+        input=(os.path.abspath(input_dir),),
         processes=processes,
         mini_batch_size=mini_batch_size,
         output=output,
