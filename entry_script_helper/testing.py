@@ -121,7 +121,7 @@ def isolated(working_dir: str | os.PathLike[str]) -> Iterator[EntryScriptLogs]:
         stack.enter_context(mock.patch.dict(entryscript._instances, clear=True))  # noqa: SLF001 - this package's own
         stack.enter_context(mock.patch.dict(processstate.state()))
         stack.enter_context(mock.patch.object(structlogging, "_fallback", []))
-        stack.enter_context(_loggers())
+        stack.enter_context(loggers_as_they_were())
         inherited.pop("entry_script_helper", None)
         processstate.state().pop("ending", None)
         _set_variables({environment.WORKING_DIR: logs.working_dir})
@@ -141,7 +141,7 @@ def _set_variables(variables: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _loggers() -> Iterator[None]:
+def loggers_as_they_were() -> Iterator[None]:
     """Take our handlers away, and put them back as they were, with the loggers' levels."""
     before = {logger: (logger.level, logger.disabled, _take_handlers(logger)) for logger in _all_loggers()}
     try:

@@ -102,7 +102,7 @@ def test_version_and_help(tmp_path):
     printed, _ = command("--help", cwd=tmp_path)
     assert "where" in printed
     printed, _ = command("run", "--help", cwd=tmp_path)
-    assert printed.startswith("usage: entry-script-helper run SCRIPT --input DIR [options]")
+    assert printed.startswith("usage: entry-script-helper run SCRIPT --input PATH [options]")
     assert "exit code: 0 all went well" in printed
 
 
@@ -124,12 +124,16 @@ def test_python_m(place):
     [
         ([], "the following arguments are required: COMMAND; `entry-script-helper --help` shows"),
         (["walk"], "argument COMMAND: invalid choice: 'walk'"),
-        (["where", "--jsno"], "where: unknown arguments: --jsno; `entry-script-helper --help` shows"),
-        (["where", "--", "x"], "where: unknown arguments: x; `entry-script-helper --help` shows"),
-        (["run"], "the following arguments are required: SCRIPT, --input; `entry-script-helper run --help` shows"),
-        (["run", "score.py", "--input", "in", "--processes", "x"], "argument --processes: invalid int value: 'x'"),
-        (["run", "score.py", "--input", "in", "--processes", "0"], "--processes is 0: give 1 or more"),
-        (["run", "score.py", "--input", "in", "--mini-batch-size=-1"], "--mini-batch-size is -1: give 1 or more"),
+        (["where", "--jsno"], "unrecognized arguments: --jsno; `entry-script-helper --help` shows"),
+        (["where", "--", "x"], "unrecognized arguments: -- x; `entry-script-helper --help` shows"),
+        (["run"], "the entry script is missing: give the path of a Python file that defines run(), or a job"),
+        (["run", "score.py", "--input", "in", "--processes", "x"], "--processes is x: give a whole number, 0 to 1024"),
+        (["run", "score.py"], "--input is missing: give the directory or the files to score"),
+        (["run", "score.py", "--step", "x"], "--step names a step of a job: give the job's file by --job"),
+        (
+            ["run", "score.py", "--input", "in", "--mini-batch-size=-1"],
+            "--mini-batch-size is -1: give a number of files, 1 or more, or",
+        ),
         (
             ["run", "gone.py", "--input", "in"],
             "the entry script gone.py does not exist: give the path of a Python file",
@@ -139,22 +143,21 @@ def test_python_m(place):
             ["run", "score.py", "--input", "gone"],
             "--input: gone does not exist: give the directory that holds the files",
         ),
-        (["run", "score.py", "--input", "score.py"], "--input: score.py is a file: give the directory that holds"),
         (
             ["run", "score.py", "--input", "empty"],
             "--input: there are no files below {place}/empty: give the directory",
         ),
         (["run", "no_run.py", "--input", "in"], "the entry script {place}/no_run.py has no function run(): define"),
         (
-            ["run", "score.py", "--input", "in", "--output", "in"],
-            "the result file {place}/in is a directory or a device",
+            ["run", "score.py", "--input", "in", "--output", "/proc"],
+            "the result file /proc/parallel_run_step.txt can't be written",
         ),
         (["run", "score.py", "--input", "in", "--output", "/dev/null"], "the result file /dev/null is a directory or"),
         (["run", "score.py", "--input", "in", "--output", "score.py/x"], "the result file {place}/score.py/x can't be"),
         (["run", "score.py", "--inptu", "in", "--input", "in"], "unknown option --inptu: did you mean --input? (if it"),
         (
-            ["run", "score.py", "--input", "in", "--mini_batch_size=5"],
-            "--mini_batch_size: did you mean --mini-batch-size?",
+            ["run", "score.py", "--input", "in", "--mini_bach_size=5"],
+            "unknown option --mini_bach_size: did you mean --mini-batch-size?",
         ),
     ],
 )

@@ -225,10 +225,10 @@ def test_run_raises(simulation):
     """Where run() raises, that mini-batch fails, the others go on, and the verdict says where it was."""
     simulation.script(FAILS_ON_B)
     simulation.inputs("a", "b", "c")
-    printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=1)
+    printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=73)
     line = "ValueError: bad file (score.py:4 in check, mini-batch 1, Process-1)"
     assert printed.startswith("FAILED: 2 of 3 items, 2 of 3 mini-batches, 1 failed, 1 process, ")
-    assert f"\nfirst error: {line}\n             its traceback is on standard error" in printed
+    assert f"\nexit code: 73 (some items failed)\nfirst error: {line}\nresults: " in printed
     assert simulation.rows == [simulation.path_of("a"), simulation.path_of("c")]
     said = simulation.said.splitlines()
     assert said[:3] == [
@@ -252,14 +252,14 @@ def test_run_raises(simulation):
         ("raise KeyError", "first error: KeyError (score.py:5 in run, mini-batch 0, Process-1)"),
         ("return ['\\ud800']", "UnicodeEncodeError: "),
         ("return [Hostile()]", "ZeroDivisionError: division by zero (score.py:3 in __str__, mini-batch 0"),
-        ("return []", "run() returned no items: return one for each file that succeeded"),
+        ("return []", "run() returned no items: return one for each that succeeded"),
     ],
 )
 def test_wrong_results(simulation, code, text):
     """What can't be a result is an error that says what came back, what was expected and how to mend it."""
     simulation.script(f"class Hostile:\n    def __str__(self):\n        1 / 0\ndef run(mini_batch):\n    {code}\n")
     simulation.inputs("a")
-    printed = simulation.simulate("--processes", "1", returncode=1)
+    printed = simulation.simulate("--processes", "1", returncode=74)
     assert text in printed
     assert printed.startswith("FAILED: 0 of 1 item, ")
     assert simulation.rows == []
@@ -286,7 +286,7 @@ def test_too_few_items(simulation):
     """Files without a result item are not counted as succeeded, and the verdict shows it."""
     simulation.script("def run(mini_batch):\n    return mini_batch[1:]\n")
     simulation.inputs("a", "b", "c")
-    assert simulation.simulate("--processes", "1").startswith("succeeded: 2 of 3 items, 1 of 1 mini-batch")
+    assert simulation.simulate("--processes", "1", returncode=73).startswith("FAILED: 2 of 3 items, 1 of 1 mini-batch")
 
 
 def test_file_names_of_any_bytes(simulation):
@@ -322,7 +322,7 @@ def test_death(simulation, death, reason):
             config().info("shutdown")
     """)
     simulation.inputs("a", "b", "c", "d")
-    printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=1)
+    printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=73)
     assert f"first error: the worker process died: {reason} (mini-batch 1, Process-1)\nresults" in printed
     assert "2 of 4 items, 2 of 4 mini-batches, 2 failed" in printed
     assert simulation.rows == [simulation.path_of("a"), simulation.path_of("c")]
@@ -356,7 +356,7 @@ def test_death_while_idle(simulation):
             return mini_batch
     """)
     simulation.inputs("a", "b")
-    printed = simulation.simulate("--processes", "2", "--mini-batch-size", "1", returncode=1)
+    printed = simulation.simulate("--processes", "2", "--mini-batch-size", "1", returncode=73)
     assert "FAILED: 2 of 2 items, 2 of 2 mini-batches, 0 failed" in printed
     assert "first error: the worker process died: exit code 7 (ending Process-" in printed
 
@@ -384,7 +384,7 @@ def test_start_fails(simulation, code, line):
     """Where the script can't be imported or init() fails, the run stops and nothing is scored."""
     simulation.script(f"{code}\ndef run(mini_batch):\n    return mini_batch\n")
     simulation.inputs("a")
-    printed = simulation.simulate("--processes", "2", returncode=1)
+    printed = simulation.simulate("--processes", "2", returncode=72)
     assert f"first error: {line}" in printed
     assert "FAILED: 0 of 1 item" in printed
     assert simulation.rows == []
@@ -404,7 +404,7 @@ def test_start_raises_nothing(simulation, code, line, bad_input):
     (simulation.path / "in").mkdir()
     printed = simulation.run("""
         from entry_script_helper.simulator import settings, worker
-        outcome = worker.start(settings.checked(script="score.py", input_dir="in"))
+        outcome = worker.start(settings.checked(script="score.py", input="in"))
         print(outcome.failure, outcome.failure.bad_input)
     """)
     assert printed.endswith(f"{line} {bad_input}\n")
@@ -424,7 +424,7 @@ def test_start_fails_later(simulation):
             return mini_batch
     """)
     simulation.inputs("a", "b", "c")
-    printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=1)
+    printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=72)
     assert "first error: the worker process died: exit code 1 (mini-batch 1, Process-1)" in printed
     assert "failed: RuntimeError: no model (score.py:5 in init, starting Process-1)\n" in simulation.said
     assert simulation.rows == [simulation.path_of("a")]
@@ -434,7 +434,7 @@ def test_shutdown_raises(simulation):
     """A failing shutdown() fails the run, though all items succeeded."""
     simulation.script("def run(mini_batch):\n    return mini_batch\ndef shutdown():\n    1 / 0\n")
     simulation.inputs("a")
-    printed = simulation.simulate("--processes", "1", returncode=1)
+    printed = simulation.simulate("--processes", "1", returncode=73)
     assert "FAILED: 1 of 1 item, 1 of 1 mini-batch, 0 failed" in printed
     assert "first error: ZeroDivisionError: division by zero (score.py:4 in shutdown, ending Process-1)" in printed
 
@@ -459,7 +459,7 @@ def test_interrupt(simulation):
     os.killpg(process.pid, signal.SIGINT)
     printed, said = process.communicate(timeout=60)
     assert (process.returncode, printed) == (130, "")
-    assert said == "entry-script-helper: stopped by Ctrl-C; the result file holds what had succeeded\n"
+    assert said == "entry-script-helper: stopped by Ctrl-C; the same command with --resume goes on from here\n"
     assert simulation.rows == [simulation.path_of("a")]
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
@@ -471,7 +471,7 @@ def test_terminal(simulation):
     simulation.inputs("a", "b")
     ours, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))  # tqdm draws no bar in 0 columns
-    simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=1, stderr=terminal)
+    simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=73, stderr=terminal)
     os.close(terminal)
     shown = b""
     with contextlib.suppress(OSError):  # the terminal's end

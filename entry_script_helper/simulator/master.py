@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from entry_script_helper import EntryScriptHelper
 from entry_script_helper.errors import UsageError
 from entry_script_helper.simulator import minibatches, outputs, progress, worker
+from entry_script_helper.simulator.attempt import Attempt
 from entry_script_helper.simulator.failures import Failure
 from entry_script_helper.simulator.pool import DEATHS, Slot
 from entry_script_helper.simulator.result import Result
@@ -19,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
-    from typing import Any
 
     from entry_script_helper.simulator.minibatches import MiniBatch
     from entry_script_helper.simulator.settings import Settings
@@ -30,7 +30,7 @@ _LOOK_UP = 0.5
 """Seconds after which a wait is begun anew: Python would not see a Ctrl-C that came just as it went to sleep."""
 
 
-def run(settings: Settings) -> Result:
+def run(settings: Settings, *, quiet: bool = False) -> Result:
     """Run an entry script over its input, and return how that ended.
 
     ``init()`` runs in every worker process, also where there are fewer mini-batches than processes. A mini-batch is
@@ -43,33 +43,39 @@ def run(settings: Settings) -> Result:
     """
     started = time.monotonic()
     items = minibatches.count_files(settings.input[0])
-    with outputs.ResultFile(settings.output) as results, progress.bar(items) as bar:
-        master = _Master(settings, results, bar)
+    count = -(-items // settings.mini_batch_size)
+    with outputs.ResultFile(settings.output) as results, progress.Progress(count, quiet=quiet) as seen:
+        master = _Master(settings, results, seen)
         master.work()
+    failed = master.failed_mini_batches or master.failures or master.succeeded < items
+    code = 72 if master.init_failed else 0 if not failed else 73 if master.succeeded else 74
     return Result(
         items=items,
         succeeded=master.succeeded,
-        mini_batches=master.mini_batches,
+        mini_batches=count,
+        succeeded_mini_batches=master.mini_batches - master.failed_mini_batches,
         failed_mini_batches=master.failed_mini_batches,
         processes=settings.processes,
         seconds=time.monotonic() - started,
+        exit_code=code,
         output=settings.output,
         log_dir=os.path.dirname(EntryScriptHelper(settings.working_dir).get_log_file_path()),
-        first_failure=master.first_failure,
+        failures=tuple(master.failures),
     )
 
 
 class _Master:
     """The state of one run."""
 
-    def __init__(self, settings: Settings, results: outputs.ResultFile, bar: Any) -> None:  # noqa: ANN401 - tqdm's
+    def __init__(self, settings: Settings, results: outputs.ResultFile, seen: progress.Progress) -> None:
         self.succeeded = 0
         self.mini_batches = 0
         self.failed_mini_batches = 0
-        self.first_failure: Failure | None = None
+        self.failures: list[Failure] = []
+        self.init_failed = False
         self._settings = settings
         self._results = results
-        self._bar = bar
+        self._seen = seen
         self._slots = [Slot(number + 1) for number in range(settings.processes)]
         self._todo = minibatches.cut(settings.input[0], settings.mini_batch_size)
         self._idle: list[Slot] = []
@@ -113,6 +119,7 @@ class _Master:
             if outcome.failure.bad_input:
                 raise UsageError(outcome.failure.error)
             self._fail(outcome.failure.located(f"starting {slot.name}"))
+            self.init_failed = True
             raise _InitFailedError
         if batch is None:
             self._next(slot)
@@ -140,8 +147,13 @@ class _Master:
             self.succeeded += min(outcome.returned, len(batch.files))
         else:
             self.failed_mini_batches += 1
-            self._fail(outcome.failure.located(f"mini-batch {batch.index}", slot.name))
-        self._bar.update(len(batch.files))
+            self.failures.append(outcome.failure.located(f"mini-batch {batch.index}", slot.name))
+        status = "failed" if outcome.failure else "succeeded"
+        total = len(batch.files)
+        self._seen.add(
+            Attempt(batch.index, 1, slot.name, 0, status, total, outcome.returned, 0, 0, 0, 0, outcome.failure),
+            is_last=True,
+        )
         self._next(slot, died=outcome.died)
 
     def _finished(self, slot: Slot, outcome: Outcome) -> None:
@@ -149,8 +161,8 @@ class _Master:
             self._fail(outcome.failure.located(f"ending {slot.name}"))
 
     def _fail(self, failure: Failure) -> None:
-        self.first_failure = self.first_failure or failure
-        progress.say(f"failed: {failure}")
+        self.failures.append(failure)
+        self._seen.fail(failure)
 
 
 class _InitFailedError(Exception):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import glob
 import os
 
-from entry_script_helper import EntryScriptHelper
+from entry_script_helper import environment
 from entry_script_helper.errors import UsageError
+from entry_script_helper.simulator import options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
 RESULT_FILE = "parallel_run_step.txt"
 """The service's name for the file in which ``append_row`` collects the rows."""
@@ -32,12 +36,19 @@ class Settings:
     """Files; bytes for tabular input."""
     input_format: str = "files"
     """``files``, ``csv``, ``parquet`` or ``jsonl``."""
+    delimiter: str | None = None
+    """Between the columns of CSV; None: a comma, or a tab in ``.tsv`` files."""
     partition_keys: tuple[str, ...] = ()
+    """Columns of the tables, or of the files' paths: one mini-batch for each of their values."""
+    partition_format: str | None = None
+    """Where a path has columns; None: folders named ``key=value``."""
     output_action: str = "append_row"
     """``append_row`` or ``summary_only``."""
     append_row_file_name: str = RESULT_FILE
     arguments: tuple[str, ...] = ()
     """The script's own arguments."""
+    environment_variables: tuple[tuple[str, str], ...] = ()
+    """Variables, with their values, that the job sets for the script."""
     error_threshold: int | None = None
     """Failed items beyond which the run stops; -1: never; None: not given (so with the three below)."""
     allowed_failed_count: int | None = None
@@ -72,50 +83,140 @@ class Settings:
         """Return where the rows are gathered: a sample's are kept apart, so that it harms no whole run's."""
         return f"{self.output}.sample" if self.is_sample else self.output
 
+    @property
+    def own_paths(self) -> tuple[str, ...]:
+        """Return the directories and files that a run makes: where a directory of input holds them, they are none."""
+        results = [name for whole in (self.output, f"{self.output}.sample") for name in (whole, *_beside(whole))]
+        return (os.path.join(self.working_dir, "logs"), *results)
 
-def checked(  # noqa: PLR0913 - one for each option
+
+def _beside(result_file: str) -> tuple[str, ...]:
+    return tuple(f"{result_file}.{ending}" for ending in ("part", "part.old", "lock"))
+
+
+_FILES, _TABLES = 10, 1024**2
+"""The service's default sizes of a mini-batch (azureml-pipeline-steps, `ParallelRunConfig`): files, bytes."""
+
+
+def checked(
     *,
-    script: str,
-    input_dir: str,
-    processes: int | None = None,
-    mini_batch_size: int = 10,
-    output: str | None = None,
+    script: str | os.PathLike[str],
     arguments: Iterable[str] = (),
+    environment_variables: Mapping[str, str] | None = None,
+    called: Callable[[str], str] = str,
+    **given: Any,  # noqa: ANN401 - each option has its own type
 ) -> Settings:
     """Return the settings for a run.
 
     Args:
         script: The entry script's path.
-        input_dir: The directory whose files are scored.
-        processes: Worker processes; None for one per processor.
-        mini_batch_size: Files in a mini-batch.
-        output: The result file; None for ``parallel_run_step.txt`` in the working directory.
         arguments: The script's own arguments.
+        environment_variables: Variables for the script.
+        called: Gives what an option is called where it was given, for the errors' texts.
+        **given: The options, by the names in `options`; None is one that was not given.
 
     Raises:
         UsageError: One of them can't be meant: its text says which, and what to give instead.
     """
-    processes = (os.cpu_count() or 1) if processes is None else processes
-    for option, number in (("--processes", processes), ("--mini-batch-size", mini_batch_size)):
-        if number < 1:
-            raise UsageError(f"{option} is {number}: give 1 or more")
+    values = _read(given, called)
+    _check_together(values, called)
+    script = os.fspath(script)
     if not os.path.isfile(script):
         state = "is a directory" if os.path.isdir(script) else "does not exist"
         raise UsageError(f"the entry script {script} {state}: give the path of a Python file that defines run()")
-    if not os.path.isdir(input_dir):
-        state = "is a file" if os.path.exists(input_dir) else "does not exist"
-        raise UsageError(f"--input: {input_dir} {state}: give the directory that holds the files to score")
-    working_dir = EntryScriptHelper().get_working_dir()
-    # Through links to the file itself: it is replaced at the end, and a link is to stay a link.
-    output = os.path.realpath(output or os.path.join(working_dir, RESULT_FILE))
-    if os.path.exists(output) and not os.path.isfile(output):
-        raise UsageError(f"the result file {output} is a directory or a device: give --output the path of a file")
+    inputs = tuple(_input(path, called("input")) for path in values.pop("input", ()))
+    if not inputs:
+        raise UsageError(f"{called('input')} is missing: give the directory or the files to score")
+    place = os.path.abspath(values.pop("working_dir", None) or working_dir())
+    processes = values.pop("processes", None)
+    if values.get("pdb"):
+        processes = 0
+    values["mini_batch_size"] = _size(values)
     return Settings(
         script=os.path.abspath(script),
-        input=(os.path.abspath(input_dir),),
-        processes=processes,
-        mini_batch_size=mini_batch_size,
-        output=output,
-        working_dir=working_dir,
-        arguments=tuple(arguments),
+        input=inputs,
+        output=_output(values.pop("output", None), place, values.get("append_row_file_name"), called("output")),
+        working_dir=place,
+        processes=(os.cpu_count() or 1) if processes is None else processes,
+        arguments=tuple(str(argument) for argument in arguments),
+        environment_variables=tuple((environment_variables or {}).items()),
+        **values,
     )
+
+
+_FIELDS = {field.name for field in dataclasses.fields(Settings)}
+
+
+def _read(given: Mapping[str, Any], called: Callable[[str], str]) -> dict[str, Any]:
+    """Return the options that were given, read."""
+    for name in given:
+        if name not in _FIELDS and name != options.MAX_RETRIES:
+            close = difflib.get_close_matches(name, _FIELDS, n=1)
+            hint = f"did you mean {called(close[0])}?" if close else "leave it out"
+            raise UsageError(f"there is no option {called(name)}: {hint}")
+    return options.canonical(
+        {name: options.read(name, value, called(name)) for name, value in given.items() if value is not None}
+    )
+
+
+def _check_together(values: Mapping[str, Any], called: Callable[[str], str]) -> None:
+    """Refuse options that contradict each other."""
+    if values.get("pdb") and values.get("processes"):
+        raise UsageError(f"{called('pdb')} needs the script in this very process: leave {called('processes')} out")
+    pairs = (("first", "mini_batch"), ("resume", "first"), ("resume", "mini_batch"))
+    for one, other in pairs:
+        if values.get(one) not in {None, False} and values.get(other) is not None:
+            raise UsageError(f"{called(one)} and {called(other)} exclude each other: give one of them")
+    table = values.get("input_format", "files")
+    if table == "files" and isinstance(values.get("mini_batch_size"), str):
+        raise UsageError(
+            f"{called('mini_batch_size')} is {values['mini_batch_size']}, but files are counted: give a number, "
+            f"or {called('input_format')} csv, parquet or jsonl"
+        )
+    if table == "files" and "partition_format" in values and "partition_keys" not in values:
+        raise UsageError(
+            f"{called('partition_format')} says where the keys are: give {called('partition_keys')} as well"
+        )
+    if table != "csv" and "delimiter" in values:
+        raise UsageError(f"{called('delimiter')} is for CSV: give {called('input_format')} csv, or leave it out")
+
+
+def _size(values: Mapping[str, Any]) -> int:
+    default = _FILES if values.get("input_format", "files") == "files" else _TABLES
+    return options.in_bytes(values.get("mini_batch_size", default))
+
+
+def _input(path: str, option: str) -> str:
+    """Return an absolute path of the input, or pattern, that leads to something."""
+    if not os.path.exists(path) and next(glob.iglob(path, recursive=True), None) is None:
+        remedy = "give the directory that holds the files to score, a file, or a pattern that finds some"
+        raise UsageError(f"{option}: {path} does not exist: {remedy}")
+    return os.path.abspath(path)
+
+
+def working_dir() -> str:
+    """Return the working directory where none is given: that of the helper, started here and now.
+
+    Raises:
+        UsageError: The current directory is gone.
+    """
+    try:
+        return str(environment.working_dir(os.environ, os.getcwd).value)
+    except OSError as error:
+        raise UsageError("the current directory is gone: change to one that exists") from error
+
+
+def _output(given: str | None, place: str, name: str | None, option: str) -> str:
+    """Return the result file's absolute path."""
+    name = name or RESULT_FILE
+    if given is None:
+        path = os.path.join(place, name)
+    elif given.endswith(os.sep) or os.path.isdir(given):  # as the service's --output, which is a directory
+        path = os.path.join(given, name)
+    else:
+        path = given
+    # Through links to the file itself: it is replaced at the end, and a link is to stay a link.
+    path = os.path.realpath(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UsageError(f"the result file {path} is a directory or a device: give {option} the path of a file")
+    return path
