@@ -14,6 +14,7 @@ from entry_script_helper.errors import (
     TempDirectoryError,
     UsageError,
 )
+from entry_script_helper.guard import guard
 from entry_script_helper.helper import EntryScriptHelper, config, get_logger, where
 
 __version__ = "0.1.0"
@@ -29,5 +30,6 @@ __all__ = [
     "UsageError",
     "config",
     "get_logger",
+    "guard",
     "where",
 ]

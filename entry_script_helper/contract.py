@@ -36,7 +36,6 @@ _CONVERSIONS = (
     ("toPandas", "convert it: `return result.toPandas()`"),
     ("tolist", "convert it: `return result.tolist()`"),
     ("keys", _REMEDIES["dict"]),
-    ("__iter__", _LIST),
 )
 
 
@@ -142,11 +141,12 @@ def _remedy(kind: type) -> str:
         if ancestor.__module__ == "builtins" and type_name(ancestor) in _REMEDIES:
             return _REMEDIES[type_name(ancestor)]
     # A single number of numpy has tolist() too, but nothing to go through; bytes have, but their numbers aren't meant.
-    if _has(kind, "__iter__") and kind not in (bytes, bytearray, memoryview):
-        for method, remedy in _CONVERSIONS:
-            if _has(kind, method):
-                return remedy
-    return _WRAP
+    if not _has(kind, "__iter__") or kind in (bytes, bytearray, memoryview):
+        return _WRAP
+    for method, remedy in _CONVERSIONS:
+        if _has(kind, method):
+            return remedy
+    return _LIST
 
 
 def _has(kind: type, method: str) -> bool:

@@ -150,6 +150,7 @@ class EntryScriptHelper:
         """Configure a logger without opening its file: in a spawned child that may never log."""
         redactor = redaction.from_environment(redact)
         self._ending = state()["ending"] = ".jsonl" if json else ".txt"
+        state()["logger_name"] = name  # what @guard logs to
         formatter: LineFormatter = TextFormatter(redactor)
         if json:
             run_id = environment.run_id(os.environ).value

@@ -123,7 +123,8 @@ def isolated(working_dir: str | os.PathLike[str]) -> Iterator[EntryScriptLogs]:
         stack.enter_context(mock.patch.object(structlogging, "_fallback", []))
         stack.enter_context(loggers_as_they_were())
         inherited.pop("entry_script_helper", None)
-        processstate.state().pop("ending", None)
+        for kept in ("ending", "logger_name"):
+            processstate.state().pop(kept, None)
         _set_variables({environment.WORKING_DIR: logs.working_dir})
         try:
             yield logs

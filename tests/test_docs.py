@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ from sybil.parsers.abstract.doctest import DocTestStringParser
 from sybil.parsers.markdown import CodeBlockParser
 
 import entry_script_helper
-from entry_script_helper import environment, errors, formatting, machine, redaction, testing
+from entry_script_helper import environment, errors, formatting, guard, machine, redaction, testing
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -207,6 +208,28 @@ def test_every_key_of_json_is_in_the_reference():
     listed = {code(cells[0]) for cells in rows("docs/reference/files-and-formats.md", columns=3)}
     assert listed >= formatting.KEYS
     assert formatting.TEXT_FORMAT in text_of("docs/reference/files-and-formats.md")
+
+
+def test_every_key_of_the_error_file_is_in_the_reference(tmp_path):
+    """docs/reference/files-and-formats.md lists the keys of an error file, and no others."""
+
+    class Context:
+        minibatch_index = retry_count = 0
+
+    @guard
+    def run(mini_batch, context):
+        raise ValueError
+
+    with testing.isolated(tmp_path):
+        with pytest.raises(ValueError):
+            run([], Context())
+        (file,) = tmp_path.glob("logs/user/*/*.error.json")
+    section = text_of("docs/reference/files-and-formats.md").partition("\n## Errors\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    found = json.loads(file.read_text())
+    assert list(found) == ["count", "first", "last"]
+    assert set(listed) == set(found["first"])
+    assert len(listed) == len(found["first"])
 
 
 def test_every_dependency_has_its_reason():
