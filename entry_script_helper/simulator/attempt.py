@@ -36,7 +36,9 @@ class Attempt:
     """Processor time of the worker process at its start, seconds."""
     end2: float
     failure: Failure | None = None
-    """Why it ended so, where it did not succeed."""
+    """Why it did not succeed, or not with all of its items."""
+    note: str = ""
+    """What run() returned beyond its items, in a sentence."""
 
     @property
     def seconds(self) -> float:

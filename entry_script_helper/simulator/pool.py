@@ -7,7 +7,9 @@ after a death pool, pipes and locks are made anew.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import signal
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -96,13 +98,54 @@ class Slot:
         self._pool.stop()
 
     def kill(self) -> None:
-        """End the process at once, whatever it does. The pool's threads see that and end as well."""
-        self._pool.stop()
+        """End the process at once, whatever it does, and what it has started. A task under way raises one of `DEATHS`.
+
+        When this returns, the process writes nothing any more.
+        """
         # Those that were started: Ctrl-C may come between the making of a process and its start.
-        for process in set(self._context.made).intersection(multiprocessing.active_children()):
-            process.kill()
-            process.join()
+        for process in self._context.made:
+            if process.pid is not None:
+                _kill_group(process.pid)
+            if process in multiprocessing.active_children():
+                process.kill()
+                process.join()
+
+    def abandon(self) -> None:
+        """End the process for good: `kill`, and the pool's threads end as well."""
+        self._pool.stop()
+        self.kill()
 
     def join(self) -> None:
         """Wait until the process has ended, after `ask_to_leave`."""
         self._pool.join()
+
+
+class ThisProcess:
+    """A slot that is this very process, for debuggers: a task is done when `submit` returns.
+
+    A task that hangs can't be stopped, and what the script changes of the process is for the caller to put back.
+    """
+
+    def __init__(self) -> None:
+        self.name = multiprocessing.current_process().name
+
+    def submit(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
+        """Run a function here and now."""
+        future: Future[Any] = Future()
+        future.set_result(function(*arguments))
+        return future
+
+    def death(self) -> str:
+        """Return nothing: this process lives."""
+        return ""
+
+    def renew(self) -> None:
+        """Do nothing: there is no other process."""
+
+    kill = abandon = ask_to_leave = join = renew
+
+
+def _kill_group(leader: int) -> None:
+    """Kill the process group of a worker: its own, once it has arrived, so that nothing it started outlives it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)

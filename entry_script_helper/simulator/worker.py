@@ -1,86 +1,240 @@
-"""What runs in a worker process: the entry script's functions, their results and exceptions turned into plain values.
+"""What runs in a worker process: init(), mini-batches one after the other, shutdown(); all turned into plain values.
 
 Nothing of the script's own crosses to the master, only text and numbers, so that what can't be pickled there is no
-trouble here. Nor does a call raise: whatever the script raises comes back as a failure.
+trouble here. Nor does a call raise: whatever the script raises comes back as a failure. Rows don't cross either: they
+go into this process's own file, and its journal says which are whole.
 """
 
 from __future__ import annotations
 
+import bdb
+import contextlib
 import dataclasses
 import os
+import signal
+import threading
+import time
 
-from entry_script_helper import environment
-from entry_script_helper.simulator import script
+from entry_script_helper import EntryScriptHelper, contract, environment, machine
+from entry_script_helper.errors import EntryScriptHelperError
+from entry_script_helper.simulator import journal, script
+from entry_script_helper.simulator.attempt import FAILED, SUCCEEDED, Attempt
 from entry_script_helper.simulator.failures import Failure, from_exception
+from entry_script_helper.simulator.scoring import Scored, score
+from entry_script_helper.stacks import stacks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+
+    from entry_script_helper.simulator.minibatches import MiniBatch
     from entry_script_helper.simulator.settings import Settings
 
-_CONTRACT = "it must return a list or a tuple with one item for each file that succeeded"
-_REMEDIES = {
-    "NoneType": "is a `return` missing at its end?",
-    "generator": "turn what it yields into a list, and return that",
-}
+CHUNK_SECONDS = 0.05
+"""A chunk of mini-batches that has lasted longer is not gone on with: the rest goes back undone."""
+
+_LOOK_AFTER_MASTER = 0.5
+"""Seconds between two looks at whether the master is still there."""
+
+_MARGIN = 5.0
+"""Seconds before the timeout at which all threads' stacks are written, or a tenth of it where that is less."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How one call ended: a failure, or the rows (UTF-8, each ended by a newline) and the number of result items."""
+class Arrival:
+    """A worker process that is there, and where it leaves what."""
 
-    failure: Failure | None = None
-    rows: bytes = b""
-    returned: int = 0
-    died: bool = False
-    """Whether the worker process died in the call: said by the master, as nobody else can."""
-
-
-_loaded: list[script.EntryScriptModule] = []
-"""The entry script of this process, once `start` has loaded it."""
+    pid: int
+    process: str
+    journal: str
+    log: str
+    """Where its stacks are when it hangs or crashes."""
+    temp_dir: str
 
 
-def start(settings: Settings) -> Outcome:
-    """Load the entry script into this process and call its ``init()``."""
-    # The master's directory, whatever the script does to its own, so that all logs of a run lie together.
-    os.environ[environment.WORKING_DIR] = settings.working_dir
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """The tries that were made at a chunk of mini-batches; those that are not among them were not begun."""
+
+    attempts: list[Attempt]
+    position: int
+    """The journal's length after them."""
+
+
+class Worker:
+    """This process as a worker.
+
+    Args:
+        settings: The run's settings.
+        folder: The directory of the run's journals.
+        master: The master's process id; this process's own if it is the master.
+
+    Raises:
+        EntryScriptHelperError: Its temp directory can't be used.
+        OSError: Its journal can't be made.
+    """
+
+    def __init__(self, settings: Settings, folder: str, master: int) -> None:
+        self._settings = settings
+        self._in_process = master == os.getpid()
+        # The master's directory, whatever the script does to its own, so that all logs of a run lie together.
+        os.environ[environment.WORKING_DIR] = settings.working_dir
+        helper = EntryScriptHelper()
+        log = os.path.splitext(helper.get_log_file_path())[0] + ".txt"
+        self._watch = _Watch(log, settings.run_invocation_timeout)
+        temp_dir = helper.get_temp_dir()
+        os.chdir(temp_dir)
+        self._journal = journal.Writer(folder, machine.process_name())
+        self.arrival = Arrival(os.getpid(), machine.process_name(), self._journal.path, log, temp_dir)
+        if not self._in_process:
+            os.setpgid(0, 0)  # so that what the script starts can be stopped with it
+            threading.Thread(target=_leave_after, args=(master,), name="look-after-master", daemon=True).start()
+
+    def start(self) -> Failure | None:
+        """Load the entry script and call its ``init()``."""
+        try:
+            with self._watch:
+                self._module = script.load(self._settings.script, script.polluted(self._settings))
+                self._module.init()
+        except script.NotAnEntryScriptError as error:
+            return Failure(str(error), bad_input=True)
+        except BaseException as error:  # noqa: BLE001 - also SystemExit: sys.exit() in a script is a failure to be told
+            return self._caught(error)
+        return None
+
+    def score(self, tries: list[tuple[MiniBatch, int]]) -> Chunk:
+        """Call ``run()`` for one mini-batch after the other, each with the number of its try."""
+        begin = time.monotonic()
+        attempts: list[Attempt] = []
+        for mini_batch, number in tries:
+            if attempts and time.monotonic() - begin > CHUNK_SECONDS:
+                break
+            attempts.append(self._try(mini_batch, number))
+        stacks().rest()
+        return Chunk(attempts, self._journal.position)
+
+    def finish(self) -> Failure | None:
+        """Call ``shutdown()``."""
+        try:
+            with self._watch:
+                self._module.shutdown()
+        except BaseException as error:  # noqa: BLE001
+            return self._caught(error)
+        finally:
+            self.close()
+        return None
+
+    def close(self) -> None:
+        """Have done with this process's files."""
+        stacks().rest()
+        self._journal.close()
+
+    def _try(self, mini_batch: MiniBatch, number: int) -> Attempt:
+        start = journal.Start(mini_batch.index, number, mini_batch.items, time.time(), time.process_time())
+        total = start.total
+        try:
+            self._journal.started(start)
+            with self._watch:
+                value = mini_batch.load()
+                total = contract.count(value)
+                scored = score(self._module, mini_batch, value, number)
+        except BaseException as error:  # noqa: BLE001
+            scored = Scored(total, failure=self._caught(error), is_whole=False)
+        return self._ended(start, scored)
+
+    def _ended(self, start: journal.Start, scored: Scored) -> Attempt:
+        attempt = Attempt(
+            index=start.index,
+            number=start.number,
+            process=self.arrival.process,
+            pid=self.arrival.pid,
+            status=SUCCEEDED if scored.is_whole else FAILED,
+            total=scored.total,
+            succeeded=scored.succeeded,
+            start1=start.start1,
+            end1=time.time(),
+            start2=start.start2,
+            end2=time.process_time(),
+            failure=scored.failure,
+            note=scored.note,
+        )
+        try:
+            self._journal.ended(attempt, scored.rows if self._settings.output_action == "append_row" else b"")
+        except OSError as error:
+            if scored.is_whole:  # else its failure reaches the master all the same, as what this returns
+                failure = Failure(f"the rows can't be written: {error}; free some space, or give --output another file")
+                attempt = dataclasses.replace(attempt, status=FAILED, succeeded=0, failure=failure)
+        return attempt
+
+    def _caught(self, error: BaseException) -> Failure:
+        if self._in_process:
+            if isinstance(error, (KeyboardInterrupt, bdb.BdbQuit)):  # the user's own, of the run and not of the script
+                raise KeyboardInterrupt from error
+            if self._settings.pdb:
+                import pdb  # noqa: PLC0415, T100 - for those who ask for it
+
+                pdb.post_mortem(error.__traceback__)
+        return from_exception(error, self._settings.script)
+
+
+class _Watch:
+    """A context for a call of the script: stacks shortly before its time is over; no forked child comes out of it."""
+
+    def __init__(self, log: str, timeout: float) -> None:
+        self._process = os.getpid()
+        self._log = log
+        self._seconds = timeout - min(_MARGIN, timeout / 10)
+        self._slack = timeout / 10
+        stacks().show_crashes(log)
+
+    def __enter__(self) -> None:
+        self._deadline = stacks().begin(self._log, self._seconds, self._slack)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if os.getpid() != self._process:  # the script forked, and its child comes out of the call as well
+            os._exit(0 if kind is None else 1)
+        stacks().end(self._deadline)
+
+
+def _leave_after(master: int) -> None:
+    """End this process, and what it started, when the master is gone."""
+    while os.getppid() == master:
+        time.sleep(_LOOK_AFTER_MASTER)
+    os.killpg(os.getpid(), signal.SIGKILL)
+
+
+_worker: list[Worker] = []
+"""This process as a worker, once it has arrived."""
+
+
+def arrive(settings: Settings, folder: str, master: int) -> Arrival | Failure:
+    """Make this process a worker."""
     try:
-        loaded = script.load(settings.script, settings.arguments)
-        loaded.init()
-    except script.NotAnEntryScriptError as error:
-        return Outcome(Failure(str(error), bad_input=True))
-    except BaseException as error:  # noqa: BLE001 - also SystemExit: sys.exit() in a script is a failure to be told
-        return Outcome(from_exception(error, settings.script))
-    _loaded[:] = [loaded]
-    return Outcome()
+        _worker[:] = [Worker(settings, folder, master)]
+    except (EntryScriptHelperError, OSError) as error:
+        return Failure(str(error), bad_input=True)
+    return _worker[0].arrival
 
 
-def score(files: list[str]) -> Outcome:
-    """Call ``run()`` with the files of one mini-batch."""
-    loaded = _loaded[0]
-    try:
-        returned = loaded.run(files)
-        if not isinstance(returned, (list, tuple)):
-            return Outcome(_wrong_type(returned, loaded.path))
-        # As the service writes them. A file name that is no UTF-8 comes out as the bytes that it has on disk.
-        rows = "".join(f"{item!s}\n" for item in returned).encode("utf-8", "surrogateescape")
-        return Outcome(rows=rows, returned=len(returned))
-    except BaseException as error:  # noqa: BLE001
-        return Outcome(from_exception(error, loaded.path))
+def start() -> Failure | None:
+    """Call `Worker.start`."""
+    return _worker[0].start()
 
 
-def finish() -> Outcome:
-    """Call ``shutdown()``."""
-    loaded = _loaded[0]
-    try:
-        loaded.shutdown()
-    except BaseException as error:  # noqa: BLE001
-        return Outcome(from_exception(error, loaded.path))
-    return Outcome()
+def score_chunk(tries: list[tuple[MiniBatch, int]]) -> Chunk:
+    """Call `Worker.score`."""
+    return _worker[0].score(tries)
 
 
-def _wrong_type(returned: object, path: str) -> Failure:
-    kind = type(returned).__name__
-    remedy = _REMEDIES.get(kind, "wrap it: `return [result]` for one file, or a list of the files' results")
-    what = "None" if returned is None else f"a value of type {kind}"
-    error = f"TypeError: run() returned {what}, but {_CONTRACT}; {remedy}"
-    return Failure(error, os.path.basename(path), traceback=f"{error}\n")
+def finish() -> Failure | None:
+    """Call `Worker.finish`."""
+    return _worker[0].finish()
+
+
+def leave() -> None:
+    """Let this process be no worker any more, without a call of the script."""
+    while _worker:
+        with contextlib.suppress(OSError):
+            _worker.pop().close()
