@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EntryScriptHelperError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)  # noqa: T201
         return _BAD_INPUT
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: stopped by Ctrl-C; the same command with --resume goes on from here", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt as error:
+        print(f"{PROGRAM}: {str(error) or 'stopped by Ctrl-C'}", file=sys.stderr)  # noqa: T201
         return _INTERRUPTED
 
 

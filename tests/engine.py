@@ -83,7 +83,7 @@ class Engine:
             stderr=subprocess.PIPE,
             text=True,
             errors="surrogateescape",
-            preexec_fn=restored,
+            preexec_fn=restored,  # noqa: PLW1509
             start_new_session=start_new_session,
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import fcntl
 import functools
 import os
 import pty
-import resource
 import signal
 import struct
 import subprocess
@@ -18,8 +18,7 @@ import textwrap
 import pytest
 from conftest import Workplace
 
-from entry_script_helper.errors import UsageError
-from entry_script_helper.simulator import failures, minibatches, outputs
+from entry_script_helper.simulator import failures
 
 COMMAND = [sys.executable, "-m", "entry_script_helper", "run"]
 
@@ -71,7 +70,7 @@ class Simulation(Workplace):
             file.write_text(f"text of {name}\n", encoding="utf-8")
 
     def launch(self, *arguments, script="score.py", **options):
-        environ = dict(os.environ, AZ_BATCHAI_WORKER_IP="10.0.0.4")
+        environ = dict(os.environ, AZ_BATCHAI_WORKER_IP="10.0.0.4", AZ_BATCHAI_JOB_TEMP=str(self.path / "job"))
         return subprocess.Popen(
             [*COMMAND, script, "--input", "in", *arguments],
             cwd=self.path,
@@ -119,7 +118,7 @@ def test_article_sample(simulation):
         assert messages.count("init()") == turn * 4
         assert len({message for message in messages if "run([" in message}) == 6
         assert sorted(simulation.rows) == [simulation.path_of(name) for name in names]
-    assert sorted(file.name for file in (simulation.path / "temp/output").iterdir()) == names
+    assert sorted({file.name for file in simulation.path.glob("job/azureml-bi/*/temp/output/*")}) == names
 
 
 def test_life_of_a_process(simulation):
@@ -139,49 +138,32 @@ def test_life_of_a_process(simulation):
     simulation.inputs("a", "b")
     printed = simulation.simulate("--processes", "3", "--mini-batch-size", "2")
     assert printed.startswith("succeeded: 2 of 2 items, 1 of 1 mini-batch, 0 failed, 3 processes, ")
-    assert printed.endswith(
-        f" s\nresults: {simulation.path}/parallel_run_step.txt\nlogs: {simulation.path}/logs/user/10.0.0.4\n"
-    )
+    assert printed.endswith(f" s\nresults: {simulation.path}/parallel_run_step.txt\nlogs: {simulation.path}/logs\n")
     assert simulation.said == ""
     lives = sorted((simulation.records(name) for name in simulation.files()), key=len)
     assert lives == [["init", "shutdown", "atexit"]] * 2 + [["init", "run", "shutdown", "atexit"]]
 
 
-def test_minibatches(tmp_path):
-    """The files below a directory come sorted, by absolute path, cut by count; linked directories are not entered."""
-    for name in ("b/2", "b/1", "a", "c"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("x")
-    (tmp_path / "d").symlink_to(tmp_path)
-    (tmp_path / "e").symlink_to(tmp_path / "a")
-    os.mkfifo(tmp_path / "f")
-    names = ["a", "b/1", "b/2", "c", "e"]
-    assert minibatches.count_files(str(tmp_path)) == 5
-    batches = list(minibatches.cut(str(tmp_path), 2))
-    assert [batch.index for batch in batches] == [0, 1, 2]
-    assert [batch.files for batch in batches] == [
-        [str(tmp_path / name) for name in names[start : start + 2]] for start in (0, 2, 4)
-    ]
-
-
-def test_unreadable_directory(tmp_path):
-    """A directory that can't be read is said to be so, with the reason."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-    try:
-        with pytest.raises(UsageError, match=r"--input: .* can't be read: Too many open files"):
-            minibatches.count_files(str(tmp_path))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def test_arguments(simulation):
-    """Unknown options, and all that follows `--`, are the script's own arguments."""
-    simulation.script("import sys\ndef run(mini_batch):\n    return [sys.argv]\n")
-    simulation.inputs("a")
+    """Unknown options, and all that follows `--`, are the script's own arguments, among those of the service's driver."""
+    simulation.script("""
+        import argparse, sys
+        def run(mini_batch):
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--threshold", type=int)
+            return [parser.parse_known_args()[0].threshold, sys.argv]
+    """)
+    simulation.inputs("a", "b")
     simulation.simulate("--threshold", "-1", "--processes=1", "more", "--", "--processes", "7")
-    arguments = [str(simulation.path / "score.py"), "--threshold", "-1", "more", "--processes", "7"]
-    assert simulation.rows == [str(arguments)]
+    assert simulation.rows[0] == "-1"
+    found = ast.literal_eval(simulation.rows[1])
+    own = found.index("--threshold")
+    assert found[own:] == ["--threshold", "-1", "more", "--processes", "7", "--input_fds_0", f"{simulation.path}/in"]
+    assert found[0] == str(simulation.path / "score.py")
+    assert found[1::2][:6] == [
+        "--client_sdk_version", "--scoring_module_name", "--mini_batch_size", "--error_threshold", "--output_action",
+        "--append_row_file_name",
+    ]  # fmt: skip
 
 
 def test_neighbours(simulation):
@@ -227,12 +209,12 @@ def test_run_raises(simulation):
     simulation.inputs("a", "b", "c")
     printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=73)
     line = "ValueError: bad file (score.py:4 in check, mini-batch 1, Process-1)"
-    assert printed.startswith("FAILED: 2 of 3 items, 2 of 3 mini-batches, 1 failed, 1 process, ")
-    assert f"\nexit code: 73 (some items failed)\nfirst error: {line}\nresults: " in printed
+    assert printed.startswith("FAILED: 2 of 3 items, 2 of 3 mini-batches, 1 failed, 2 retries, 1 process, ")
+    assert f"\nexit code: 73 (some items failed)\nfirst error: {line}\n" in printed
     assert simulation.rows == [simulation.path_of("a"), simulation.path_of("c")]
     said = simulation.said.splitlines()
-    assert said[:3] == [
-        f"failed: {line}",
+    assert said[0] == f"failed: {line[:-1]}, try 1 of 3: it is tried again)"
+    assert said[-6:-4] == [
         "Traceback (most recent call last):",
         f'  File "{simulation.path}/score.py", line 8, in run',
     ]
@@ -244,7 +226,7 @@ def test_run_raises(simulation):
     [
         (
             "return None",
-            "returned None, but it must return a list or a tuple with one item for each file that succeeded",
+            "returned None, but it must return a list, a tuple or a pandas DataFrame with one item for each",
         ),
         ("return (path for path in mini_batch)", "returned a value of type generator, but"),
         ("return 'text'", "returned a value of type str, but it must return a list"),
@@ -252,7 +234,7 @@ def test_run_raises(simulation):
         ("raise KeyError", "first error: KeyError (score.py:5 in run, mini-batch 0, Process-1)"),
         ("return ['\\ud800']", "UnicodeEncodeError: "),
         ("return [Hostile()]", "ZeroDivisionError: division by zero (score.py:3 in __str__, mini-batch 0"),
-        ("return []", "run() returned no items: return one for each that succeeded"),
+        ("return []", "run() returned 0 items for a mini-batch of 1 item: 1 of the mini-batch's counts as failed"),
     ],
 )
 def test_wrong_results(simulation, code, text):
@@ -300,68 +282,6 @@ def test_file_names_of_any_bytes(simulation):
 
 
 @pytest.mark.parametrize(
-    ("death", "reason"),
-    [
-        ("os._exit(0)", "exit code 0"),
-        ("os._exit(3)", "exit code 3"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "killed by signal 9 (Killed)"),
-    ],
-)
-def test_death(simulation, death, reason):
-    """A process that dies harms one mini-batch: a new one takes its number, runs init() and goes on."""
-    simulation.script(f"""
-        import os, signal
-        from entry_script_helper import config
-        def init():
-            config().info("init")
-        def run(mini_batch):
-            if mini_batch[0].endswith(("b", "d")):
-                {death}
-            return mini_batch
-        def shutdown():
-            config().info("shutdown")
-    """)
-    simulation.inputs("a", "b", "c", "d")
-    printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=73)
-    assert f"first error: the worker process died: {reason} (mini-batch 1, Process-1)\nresults" in printed
-    assert "2 of 4 items, 2 of 4 mini-batches, 2 failed" in printed
-    assert simulation.rows == [simulation.path_of("a"), simulation.path_of("c")]
-    assert simulation.records("Process-1.txt") == ["init", "init"]
-
-
-def test_death_while_idle(simulation):
-    """A process that dies when it has nothing to do is reported: its shutdown() did not run."""
-    simulation.script("""
-        import os, threading, time
-        def wait_until(done):
-            while not done():
-                time.sleep(0.01)
-        def gone():
-            try:
-                os.kill(int(open("first").read()), 0)
-            except ProcessLookupError:
-                return True
-        def run(mini_batch):
-            if mini_batch[0].endswith("a"):
-                wait_until(lambda: os.path.exists("second"))
-                with open("first.new", "w") as file:
-                    file.write(str(os.getpid()))
-                os.rename("first.new", "first")
-                threading.Timer(0.2, os._exit, (7,)).start()
-            else:
-                open("second", "w").close()
-                wait_until(lambda: os.path.exists("first"))
-                wait_until(gone)
-                time.sleep(0.5)
-            return mini_batch
-    """)
-    simulation.inputs("a", "b")
-    printed = simulation.simulate("--processes", "2", "--mini-batch-size", "1", returncode=73)
-    assert "FAILED: 2 of 2 items, 2 of 2 mini-batches, 0 failed" in printed
-    assert "first error: the worker process died: exit code 7 (ending Process-" in printed
-
-
-@pytest.mark.parametrize(
     ("code", "line"),
     [
         (
@@ -388,46 +308,6 @@ def test_start_fails(simulation, code, line):
     assert f"first error: {line}" in printed
     assert "FAILED: 0 of 1 item" in printed
     assert simulation.rows == []
-
-
-@pytest.mark.parametrize(
-    ("code", "line", "bad_input"),
-    [
-        ("run = None", "has no function run(): define run(mini_batch), returning a list", True),
-        ("import sys\nsys.exit()", "SystemExit (score.py:2 in <module>)", False),
-        ("def broken(:", "(score.py:1)", False),
-    ],
-)
-def test_start_raises_nothing(simulation, code, line, bad_input):
-    """Whatever a script does when it is loaded comes back from the worker as a failure, not as an exception."""
-    simulation.script(code)
-    (simulation.path / "in").mkdir()
-    printed = simulation.run("""
-        from entry_script_helper.simulator import settings, worker
-        outcome = worker.start(settings.checked(script="score.py", input="in"))
-        print(outcome.failure, outcome.failure.bad_input)
-    """)
-    assert printed.endswith(f"{line} {bad_input}\n")
-
-
-def test_start_fails_later(simulation):
-    """Where init() fails in the process that replaces a dead one, the run stops and keeps what succeeded."""
-    simulation.script("""
-        import os
-        def init():
-            if os.path.exists("died"):
-                raise RuntimeError("no model")
-        def run(mini_batch):
-            if mini_batch[0].endswith("b"):
-                open("died", "w").close()
-                os._exit(1)
-            return mini_batch
-    """)
-    simulation.inputs("a", "b", "c")
-    printed = simulation.simulate("--processes", "1", "--mini-batch-size", "1", returncode=72)
-    assert "first error: the worker process died: exit code 1 (mini-batch 1, Process-1)" in printed
-    assert "failed: RuntimeError: no model (score.py:5 in init, starting Process-1)\n" in simulation.said
-    assert simulation.rows == [simulation.path_of("a")]
 
 
 def test_shutdown_raises(simulation):
@@ -459,8 +339,11 @@ def test_interrupt(simulation):
     os.killpg(process.pid, signal.SIGINT)
     printed, said = process.communicate(timeout=60)
     assert (process.returncode, printed) == (130, "")
-    assert said == "entry-script-helper: stopped by Ctrl-C; the same command with --resume goes on from here\n"
-    assert simulation.rows == [simulation.path_of("a")]
+    assert said == (
+        "entry-script-helper: stopped by Ctrl-C after 1 of 2 mini-batches, which are kept: the same command with "
+        "--resume goes on with the others\n"
+    )
+    assert not (simulation.path / "parallel_run_step.txt").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
 
@@ -479,7 +362,7 @@ def test_terminal(simulation):
             shown += os.read(ours, 65536)
     os.close(ours)
     assert b"2/2" in shown
-    assert b"failed: ValueError: bad file (score.py:4 in check, mini-batch 1, Process-1)\r\n" in shown
+    assert b"failed: ValueError: bad file (score.py:4 in check, mini-batch 1, Process-1, try 1 of 3" in shown
 
 
 def test_output(simulation):
@@ -493,40 +376,6 @@ def test_output(simulation):
         assert [file.name for file in (simulation.path / "new").iterdir()] == ["rows.txt"]
         assert (simulation.path / "link.txt").read_text() == "row\n"
     assert (simulation.path / "link.txt").is_symlink()
-
-
-def write_results(path, rows, then=None):
-    with outputs.ResultFile(str(path)) as results:
-        results.write(rows)
-        if then:
-            raise then
-
-
-def test_output_stands_until_the_end(tmp_path):
-    """An earlier run's result file stands where a run is no run at all, and nothing is left beside it."""
-    path = tmp_path / "rows.txt"
-    path.write_text("earlier\n")
-    with pytest.raises(UsageError, match="no run"):
-        write_results(path, b"row\n", then=UsageError("there is no run()"))
-    assert path.read_text() == "earlier\n"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_output_can_not_be_written(tmp_path):
-    """A full disk, or a directory in the way, is an error that names the file and the remedy."""
-    path = tmp_path / "rows.txt"
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (6, hard))
-    try:
-        with pytest.raises(outputs.OutputError, match=r"rows\.txt can't be written: .*too large; free some space"):
-            write_results(path, b"row 1\nrow 2\n")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert not list(tmp_path.iterdir())
-    with pytest.raises(outputs.OutputError, match="directory"), outputs.ResultFile(str(path)):
-        path.mkdir()
-    with pytest.raises(outputs.OutputError, match="File exists"), outputs.ResultFile(__file__ + "/x"):
-        pass
 
 
 def test_failure_of_a_hostile_exception():

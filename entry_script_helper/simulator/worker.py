@@ -78,6 +78,7 @@ class Worker:
         self._settings = settings
         self._in_process = master == os.getpid()
         # The master's directory, whatever the script does to its own, so that all logs of a run lie together.
+        os.environ.update(settings.environment_variables)
         os.environ[environment.WORKING_DIR] = settings.working_dir
         helper = EntryScriptHelper()
         log = os.path.splitext(helper.get_log_file_path())[0] + ".txt"
