@@ -254,26 +254,22 @@ class _Master:
         self._submit(seat, self._arrived, worker.arrive, self._settings, self._folder, os.getpid())
 
     def _arrived(self, seat: _Seat, result: worker.Arrival | Failure | _Death) -> None:
-        if isinstance(result, Failure):
-            raise UsageError(result.error)
-        if isinstance(result, _Death):
-            self._start_over(seat, self._why(seat, result, "start"))
-            return
-        seat.arrival = result
-        self._submit(seat, self._started, worker.start, timed=True)
+        if isinstance(result, worker.Arrival):
+            seat.arrival = result
+            self._submit(seat, self._started, worker.start, timed=True)
+        else:
+            self._start_over(seat, result if isinstance(result, Failure) else self._why(seat, result, "the start"))
 
     def _started(self, seat: _Seat, result: Failure | _Death | None) -> None:
-        if isinstance(result, _Death):
-            result = self._why(seat, result, "init()")
         if result is None:
             self._next(seat)
-        elif result.bad_input:
-            raise UsageError(result.error)
         else:
-            self._start_over(seat, result)
+            self._start_over(seat, result if isinstance(result, Failure) else self._why(seat, result, "init()"))
 
     def _start_over(self, seat: _Seat, failure: Failure) -> None:
         """Try once more with a new process, where the last one came to nothing; not without end."""
+        if failure.bad_input:
+            raise UsageError(failure.error)
         failure = failure.located(f"starting {seat.slot.name}")
         seat.fruitless += 1
         gives_up = seat.fruitless >= self._settings.run_max_try

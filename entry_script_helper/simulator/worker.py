@@ -214,8 +214,10 @@ def arrive(settings: Settings, folder: str, master: int) -> Arrival | Failure:
     """Make this process a worker."""
     try:
         _worker[:] = [Worker(settings, folder, master)]
-    except (EntryScriptHelperError, OSError) as error:
+    except EntryScriptHelperError as error:
         return Failure(str(error), bad_input=True)
+    except OSError as error:  # the disk is full, perhaps of what the others write
+        return Failure(f"the process can't write its journal: {error}")
     return _worker[0].arrival
 
 
