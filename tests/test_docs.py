@@ -20,6 +20,7 @@ from sybil.parsers.markdown import CodeBlockParser
 
 import entry_script_helper
 from entry_script_helper import environment, errors, formatting, guard, machine, redaction, testing
+from entry_script_helper.simulator.logs import lines, masterlog, monitor, workerlog
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -210,6 +211,32 @@ def test_every_key_of_json_is_in_the_reference():
     assert formatting.TEXT_FORMAT in text_of("docs/reference/files-and-formats.md")
 
 
+def test_the_log_tree_is_the_documented_one():
+    """docs/reference/log-tree.md has the code's line format, fields and columns, in the code's order."""
+    text = text_of("docs/reference/log-tree.md")
+    assert f"\n{lines.FORMAT}\n" in text
+    for message in (workerlog.PICKED, workerlog.COMPLETED):
+        example = message % tuple(
+            {"mini_batch": 7, "try": 1, "ip": "10.0.0.4", "pid": 4711, "status": "succeeded", "total": 10}.get(
+                name,
+                {"succeeded": 9, "start1": 1769853600.5, "end1": 1769853601.75, "start2": 0.25, "end2": 0.5}.get(name),
+            )
+            for name in re.findall(r"(\w+)=", message)
+        )
+        assert f"\n{example}\n" in text
+    found = dict.fromkeys(re.findall(r"(\w+)=", workerlog.PICKED + workerlog.COMPLETED))
+    assert set(listed(text, "field of a worker's line")) == {*found, "error"}
+    assert tuple(listed(text, "column of `sys_resource_monitor_<ip>.csv`")) == monitor.NODE_COLUMNS
+    assert tuple(listed(text, "column of `process_resource_monitor_<ip>_<pid>.csv`")) == monitor.PROCESS_COLUMNS
+    assert f"After {masterlog.MOST_EVENTS:,} of them" in text
+
+
+def listed(text, heading):
+    """Return the first cells of the table with a heading, without backticks."""
+    table = text.partition(f"\n| {heading} |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+
+
 def test_every_key_of_the_error_file_is_in_the_reference(tmp_path):
     """docs/reference/files-and-formats.md lists the keys of an error file, and no others."""
 
@@ -224,12 +251,9 @@ def test_every_key_of_the_error_file_is_in_the_reference(tmp_path):
         with pytest.raises(ValueError):
             run([], Context())
         (file,) = tmp_path.glob("logs/user/*/*.error.json")
-    section = text_of("docs/reference/files-and-formats.md").partition("\n## Errors\n")[2].partition("\n## ")[0]
-    listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     found = json.loads(file.read_text())
     assert list(found) == ["count", "first", "last"]
-    assert set(listed) == set(found["first"])
-    assert len(listed) == len(found["first"])
+    assert sorted(listed(text_of("docs/reference/files-and-formats.md"), "key of an error")) == sorted(found["first"])
 
 
 def test_every_dependency_has_its_reason():
