@@ -88,10 +88,7 @@ class Monitor:
     def watch(self, pid: int) -> None:
         """Measure a worker process from now on, until it is gone."""
         if self._interval > 0:
-            process = _Process(self._tree, pid)
-            with self._lock:
-                self._processes[pid] = process
-            self._safely(self._measure_process, pid, process)
+            self._safely(self._add, _Process(self._tree, pid), pid)
 
     def stop(self) -> None:
         """Measure a last time, and close the files."""
@@ -120,6 +117,13 @@ class Monitor:
 
     def _measure_node(self) -> None:
         self._node.add(_node_values())
+
+    def _add(self, process: _Process, pid: int) -> None:
+        if process.measure():
+            with self._lock:  # only now: the thread measures those that are known
+                self._processes[pid] = process
+        else:
+            process.close()
 
     def _measure_process(self, pid: int, process: _Process) -> None:
         if not process.measure():
