@@ -544,7 +544,8 @@ def test_the_run_logs(settings, files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "text"), [(KeyboardInterrupt(), "stopped by Ctrl-C"), (OSError("no space"), "OSError: no space")]
+    ("error", "text"),
+    [(KeyboardInterrupt("stopped by Ctrl-C"), "stopped by Ctrl-C"), (OSError("no space"), "OSError: no space")],
 )
 def test_a_run_that_is_stopped(settings, files, error, text):
     """A run that ends by an exception has that as its result."""

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import textwrap
+import time
 
 import pytest
 from conftest import Workplace
@@ -91,6 +92,14 @@ class Simulation(Workplace):
             process.kill()
         assert process.returncode == returncode, (printed, self.said)
         return printed
+
+    def first_print(self, process):
+        """Wait for what a worker process prints; return its first line."""
+        path = self.path / "logs" / "70_driver_log.txt"
+        while not (path.exists() and "\n" in path.read_text()):
+            assert process.poll() is None
+            time.sleep(0.01)
+        return path.read_text().splitlines()[0]
 
     @property
     def rows(self):
@@ -335,7 +344,7 @@ def test_interrupt(simulation):
     process = simulation.launch(
         "--processes", "1", "--mini-batch-size", "1", start_new_session=True, preexec_fn=restored
     )
-    worker = int(process.stdout.readline())
+    worker = int(simulation.first_print(process))
     os.killpg(process.pid, signal.SIGINT)
     printed, said = process.communicate(timeout=60)
     assert (process.returncode, printed) == (130, "")

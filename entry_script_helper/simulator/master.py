@@ -16,8 +16,9 @@ from entry_script_helper.simulator import inputs, journal, minibatches, outputs,
 from entry_script_helper.simulator.accounts import DONE, Accounts
 from entry_script_helper.simulator.attempt import DIED, SUCCEEDED, TIMEOUT, Attempt
 from entry_script_helper.simulator.failures import Failure
+from entry_script_helper.simulator.logs.runlogs import RunLogs
 from entry_script_helper.simulator.pool import DEATHS, Slot, ThisProcess
-from entry_script_helper.simulator.result import Result, SlowestMiniBatch
+from entry_script_helper.simulator.result import Result, SlowestMiniBatch, verdict
 from entry_script_helper.simulator.runfolder import RunFolder
 from entry_script_helper.simulator.todo import Pace, Todo
 
@@ -65,16 +66,20 @@ def run(settings: Settings, *, quiet: bool = False) -> Result:
     keep = not settings.is_sample
     with RunFolder(settings.result_file, _header(settings, source), resume=settings.resume, keep=keep) as folder:
         accounts = Accounts(settings, len(indexes), _items(source, indexes))
-        with progress.Progress(len(indexes), quiet=quiet, tries=settings.run_max_try) as seen:
-            if folder.note:
-                seen.say(folder.note)
-            master = _Master(settings, source, accounts, folder.path, seen)
-            master.work(indexes)
-        if settings.output_action == "append_row":
-            outputs.gather(folder.path, master.succeeded, settings.result_file)
+        with RunLogs(settings, len(indexes)) as logs:
+            with progress.Progress(len(indexes), quiet=quiet, tries=settings.run_max_try) as seen:
+                if folder.note:
+                    seen.say(folder.note)
+                    logs.say(folder.note)
+                master = _Master(settings, source, accounts, folder.path, seen, logs)
+                master.work(indexes)
+            if settings.output_action == "append_row":
+                outputs.gather(folder.path, master.succeeded, settings.result_file)
+            result = _result(settings, accounts, time.monotonic() - started)
+            logs.end(verdict(result), is_good=accounts.exit_code == DONE)
         if accounts.exit_code == DONE:
             folder.discard()
-    return _result(settings, accounts, time.monotonic() - started)
+    return dataclasses.replace(result, to_open=logs.to_open())
 
 
 def _result(settings: Settings, accounts: Accounts, seconds: float) -> Result:
@@ -149,7 +154,9 @@ class _Seat:
 class _Master:
     """The state of one run."""
 
-    def __init__(self, settings: Settings, source: Input, accounts: Accounts, folder: str, seen: Progress) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what a run has
+        self, settings: Settings, source: Input, accounts: Accounts, folder: str, seen: Progress, logs: RunLogs
+    ) -> None:
         self.succeeded = bytearray(source.mini_batches)
         """For each mini-batch, whether it has succeeded."""
         self._settings = settings
@@ -157,6 +164,7 @@ class _Master:
         self._accounts = accounts
         self._folder = folder
         self._seen = seen
+        self._logs = logs
         slots = [Slot(number + 1) for number in range(settings.processes)]
         self._seats = [_Seat(slot) for slot in slots] or [_Seat(ThisProcess())]
         self._idle: list[_Seat] = []
@@ -188,6 +196,7 @@ class _Master:
                     self.succeeded[entry.attempt.index] = True
                     self._accounts.resume(entry.attempt)
         self._seen.resume(self._accounts.resumed_mini_batches)
+        self._logs.resume(self._accounts.resumed_mini_batches)
 
     def _go_through(self) -> None:
         for seat in self._seats:
@@ -213,6 +222,7 @@ class _Master:
             wait(self._waiting, timeout=max(0.0, min(_LOOK_UP, soonest - now)), return_when=FIRST_COMPLETED)
             done = [future for future in self._waiting if future.done()]
             self._seen.tick()
+            self._logs.tick()
             for future in done:
                 seat, then = self._waiting.pop(future)
                 seat.limit = math.inf
@@ -246,6 +256,8 @@ class _Master:
         except Exception as error:  # noqa: BLE001 - such as a MemoryError while it reported another
             reason = f"it could not report what it did: {type(error).__name__}: {error}"
         seat.slot.kill()  # what it has started as well; and so its journal is at its end
+        told = "killed because its time was over (run_invocation_timeout)" if seat.is_overdue else reason
+        self._logs.gone(seat.slot.name, seat.arrival.pid if seat.arrival is not None else 0, told)
         return _Death(reason)
 
     def _begin(self, seat: _Seat) -> None:
@@ -256,6 +268,7 @@ class _Master:
     def _arrived(self, seat: _Seat, result: worker.Arrival | Failure | _Death) -> None:
         if isinstance(result, worker.Arrival):
             seat.arrival = result
+            self._logs.arrived(result.process, result.pid, result.log)
             self._submit(seat, self._started, worker.start, timed=True)
         else:
             self._start_over(seat, result if isinstance(result, Failure) else self._why(seat, result, "the start"))
@@ -274,6 +287,7 @@ class _Master:
         seat.fruitless += 1
         gives_up = seat.fruitless >= self._settings.run_max_try
         self._seen.fail(failure)
+        self._logs.fail(failure)
         if gives_up:
             self._accounts.add_failure(failure, counts=False)
             _clear(seat)
@@ -332,6 +346,7 @@ class _Master:
             failure = result.located(f"ending {seat.slot.name}")
             self._accounts.add_failure(failure)
             self._seen.fail(failure)
+            self._logs.fail(failure)
 
     def _stop(self) -> None:
         """End all processes at once, and count what they had done."""
@@ -383,6 +398,7 @@ class _Master:
         self.succeeded[attempt.index] = is_good
         self._accounts.add(attempt, is_last=is_last)
         self._seen.add(attempt, is_last=is_last)
+        self._logs.add(attempt, is_last=is_last)
         if not is_last:
             self._todo.give_back([(attempt.index, attempt.number + 1)])
         if attempt.failure is not None:

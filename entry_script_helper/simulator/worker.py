@@ -20,6 +20,9 @@ from entry_script_helper.errors import EntryScriptHelperError
 from entry_script_helper.simulator import journal, script
 from entry_script_helper.simulator.attempt import FAILED, SUCCEEDED, Attempt
 from entry_script_helper.simulator.failures import Failure, from_exception
+from entry_script_helper.simulator.logs import driverlog
+from entry_script_helper.simulator.logs.tree import tree
+from entry_script_helper.simulator.logs.workerlog import WorkerLog
 from entry_script_helper.simulator.scoring import Scored, score
 from entry_script_helper.stacks import stacks
 
@@ -80,12 +83,16 @@ class Worker:
         # The master's directory, whatever the script does to its own, so that all logs of a run lie together.
         os.environ.update(settings.environment_variables)
         os.environ[environment.WORKING_DIR] = settings.working_dir
+        files = tree(settings.working_dir)
+        if not self._in_process:  # there the terminal is a debugger's
+            driverlog.redirect(files.driver)
         helper = EntryScriptHelper()
         log = os.path.splitext(helper.get_log_file_path())[0] + ".txt"
         self._watch = _Watch(log, settings.run_invocation_timeout)
         temp_dir = helper.get_temp_dir()
         os.chdir(temp_dir)
         self._journal = journal.Writer(folder, machine.process_name())
+        self._log = WorkerLog(files, machine.process_name())
         self.arrival = Arrival(os.getpid(), machine.process_name(), self._journal.path, log, temp_dir)
         if not self._in_process:
             os.setpgid(0, 0)  # so that what the script starts can be stopped with it
@@ -128,11 +135,13 @@ class Worker:
     def close(self) -> None:
         """Have done with this process's files."""
         stacks().rest()
+        self._log.close()
         self._journal.close()
 
     def _try(self, mini_batch: MiniBatch, number: int) -> Attempt:
         start = journal.Start(mini_batch.index, number, mini_batch.items, time.time(), time.process_time())
         total = start.total
+        self._log.picked(start.index, start.number, self.arrival.pid, total, start.start1, start.start2)
         try:
             self._journal.started(start)
             with self._watch:
@@ -165,6 +174,7 @@ class Worker:
             if scored.is_whole:  # else its failure reaches the master all the same, as what this returns
                 failure = Failure(f"the rows can't be written: {error}; free some space, or give --output another file")
                 attempt = dataclasses.replace(attempt, status=FAILED, succeeded=0, failure=failure)
+        self._log.completed(attempt)
         return attempt
 
     def _caught(self, error: BaseException) -> Failure:

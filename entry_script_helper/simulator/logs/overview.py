@@ -70,11 +70,10 @@ class Count:
 
 
 def left(count: Count, elapsed: float) -> str:
-    """Return how long a run goes on about, as the end of a sentence; empty where nothing is known yet."""
+    """Return how long a run goes on about, as the end of a sentence; empty where that is not known, or all is done."""
     done = count.succeeded + count.failed
-    if not done:
-        return ""
-    return f", about {duration(elapsed / done * (count.created - count.resumed - done))} left"
+    remaining = count.created - count.resumed - done
+    return f", about {duration(elapsed / done * remaining)} left" if done and remaining else ""
 
 
 def duration(seconds: float) -> str:

@@ -57,7 +57,7 @@ class RunLogs:
     ) -> None:
         self._monitor.stop()
         if error is not None:
-            text = "stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+            text = f"{error}" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
             self.end([f"FAILED: {text}"], is_good=False)
         self._driver.close()
 
