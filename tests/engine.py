@@ -130,8 +130,19 @@ def wait_until(is_so, seconds=60):
 
 def is_gone(pid):
     """Tell whether a process has ended: a zombie that nobody has waited for yet counts."""
+    return _status(pid)[0] == "Z"
+
+
+def parent(pid):
+    """Return the parent of a process; None of one that has ended, whose id may be another's by now."""
+    state, parent_id = _status(pid)
+    return None if state == "Z" else parent_id
+
+
+def _status(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
+            state, parent_id = file.read().rpartition(")")[2].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z", 0
+    return state, int(parent_id)
