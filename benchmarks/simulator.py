@@ -3,7 +3,8 @@
 python benchmarks/simulator.py [rate] [efficiency] [million] [--rounds N] [--json]
 
 Needs the package with its extra `simulator`; peers that are not installed are skipped. Each case runs in a process of
-its own, one after the other, in rounds. The peers do bare tasks: they log, retry, limit and account for nothing. joblib gathers short tasks by itself, as ours does.
+its own, one after the other, in rounds. The peers do bare tasks: they log, retry, limit and account for nothing.
+joblib gathers short tasks by itself, as ours does.
 """
 
 from __future__ import annotations
@@ -290,8 +291,8 @@ def efficiency(rounds):
             found[name].append(best / (our_seconds(BUSY, tasks) if name == OURS else peer_seconds(name, BUSY, tasks)))
     about = (
         f"{tasks} mini-batches of {CPU_SECONDS * 1000:.0f} ms of processor time in {PROCESSES} processes: the time "
-        "that two bare processes take for the same work just before, as a part of the time taken. Ours includes its start "
-        "(a few tenths of a second) and end; the peers' processes are there already."
+        "that two bare processes take for the same work just before, as a part of the time taken. Ours includes its "
+        "start (a few tenths of a second) and end; the peers' processes are there already."
     )
     rows = [[name, ratio(values)] for name, values in found.items()]
     return Table("Simulator: efficiency", about, ["", "part of the ideal"], rows, skipped())

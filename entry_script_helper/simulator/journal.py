@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 JOURNAL, ROWS = ".journal", ".rows"
 
-_PROCESS, _STARTED, _DONE, _FAILED = b"process", b"started", b"done", b"failed"
+_STARTED, _DONE, _FAILED = b"started", b"done", b"failed"
 
 # One append each, never through a link.
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -67,7 +67,7 @@ class Writer:
         self._journal = _Appender(descriptor)
         try:
             self._rows = _Appender(os.open(rows_of(self.path), _FLAGS, 0o640))
-            self._journal.append(b"%b %d %b\n" % (_PROCESS, os.getpid(), json.dumps(process).encode("ascii")))
+            self._journal.append(b"process %d %b\n" % (os.getpid(), json.dumps(process).encode("ascii")))
         except OSError:
             self._journal.close()
             raise
@@ -80,8 +80,7 @@ class Writer:
     def started(self, start: Start) -> None:
         """Say that a mini-batch is about to be tried."""
         self._journal.append(
-            b"%b %d %d %d %b %b\n"
-            % (_STARTED, start.index, start.number, start.total, _seconds(start.start1), _seconds(start.start2))
+            b"started %d %d %d %.6f %.6f\n" % (start.index, start.number, start.total, start.start1, start.start2)
         )
 
     def ended(self, attempt: Attempt, rows: bytes = b"") -> None:
@@ -104,13 +103,18 @@ class Writer:
 
 
 def _done_line(attempt: Attempt, offset: int, length: int) -> bytes:
-    times = [_seconds(time) for time in (attempt.start1, attempt.end1, attempt.start2, attempt.end2)]
-    counts = (attempt.index, attempt.number, attempt.total, attempt.succeeded, offset, length)
-    return b" ".join([_DONE, *(b"%d" % count for count in counts), *times]) + b"\n"
-
-
-def _seconds(seconds: float) -> bytes:
-    return b"%.6f" % seconds
+    return b"done %d %d %d %d %d %d %.6f %.6f %.6f %.6f\n" % (
+        attempt.index,
+        attempt.number,
+        attempt.total,
+        attempt.succeeded,
+        offset,
+        length,
+        attempt.start1,
+        attempt.end1,
+        attempt.start2,
+        attempt.end2,
+    )
 
 
 class _Appender:
@@ -184,6 +188,15 @@ def _parsed(line: bytes, process: str, pid: int) -> Start | Done | Attempt:
     start1, end1, start2, end2 = map(float, words[6:])
     attempt = Attempt(index, number, process, pid, SUCCEEDED, total, succeeded, start1, end1, start2, end2)
     return Done(attempt, offset, length)
+
+
+def ranges(path: str) -> Iterator[tuple[int, int, int]]:
+    """Yield, of the mini-batches that have succeeded: index, and where their rows begin and end."""
+    with open(path, "rb") as file:
+        for line in file:
+            if line.startswith(_DONE) and line.endswith(b"\n"):
+                _, index, _, _, _, offset, length, _ = line.split(b" ", 7)
+                yield int(index), int(offset), int(offset) + int(length)
 
 
 def paths(folder: str) -> list[str]:

@@ -308,7 +308,13 @@ class _Master:
             batches = [(self._source.mini_batch(index), number) for index, number in seat.tries]
             self._submit(seat, self._scored, worker.score_chunk, batches, timed=True)
         else:
+            self._submit(seat, self._rested, worker.rest)
+
+    def _rested(self, seat: _Seat, result: _Death | None) -> None:
+        if result is None:
             self._idle.append(seat)
+        else:
+            self._died(seat, result)
 
     def _scored(self, seat: _Seat, result: worker.Chunk | _Death) -> None:
         if isinstance(result, _Death):

@@ -57,10 +57,10 @@ def gather(folder: str, succeeded: bytearray, target: str) -> None:
 
 def _ranges(path: str, wanted: bytearray) -> Iterator[tuple[int, int]]:
     """Yield where the wanted rows are in one process's file, and want them no more."""
-    for entry in journal.read(path):
-        if isinstance(entry, journal.Done) and wanted[entry.attempt.index]:
-            wanted[entry.attempt.index] = False
-            yield entry.offset, entry.offset + entry.length
+    for index, start, end in journal.ranges(path):
+        if wanted[index]:
+            wanted[index] = False
+            yield start, end
 
 
 def _joined(ranges: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:

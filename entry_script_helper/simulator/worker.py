@@ -118,7 +118,6 @@ class Worker:
             if attempts and time.monotonic() - begin > CHUNK_SECONDS:
                 break
             attempts.append(self._try(mini_batch, number))
-        stacks().rest()
         return Chunk(attempts, self._journal.position)
 
     def finish(self) -> Failure | None:
@@ -239,6 +238,11 @@ def start() -> Failure | None:
 def score_chunk(tries: list[tuple[MiniBatch, int]]) -> Chunk:
     """Call `Worker.score`."""
     return _worker[0].score(tries)
+
+
+def rest() -> None:
+    """Prepare for a while without work: setting the stacks' timer is dear, so it goes on from chunk to chunk."""
+    stacks().rest()
 
 
 def finish() -> Failure | None:
