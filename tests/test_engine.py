@@ -358,8 +358,9 @@ def test_no_entry_script(engine):
     assert not engine.part.exists()
 
 
-def test_death_while_idle(engine):
-    """A process that dies when it has nothing to do is reported: its shutdown() did not run."""
+@pytest.mark.parametrize("shutdown", ["def shutdown(): pass", ""])
+def test_death_while_idle(engine, shutdown):
+    """A process that dies when it has nothing to do is reported if its shutdown() is missed: else it does no harm."""
     engine.inputs(2)
     engine.script(f"""
         import os, threading, time
@@ -386,10 +387,11 @@ def test_death_while_idle(engine):
                 wait_until(gone)
                 time.sleep(0.5)
             return mini_batch
+        {shutdown}
     """)
-    result = engine.run(73)
-    assert errors(result) == ["the worker process died: exit code 7"]
-    assert result["failures"][0]["place"].startswith("ending Process-")
+    result = engine.run(73 if shutdown else 0)
+    assert errors(result) == ["the worker process died: exit code 7"] * bool(shutdown)
+    assert not shutdown or result["failures"][0]["place"].startswith("ending Process-")
     assert result["succeeded"] == 2
 
 

@@ -147,6 +147,7 @@ class _Seat:
     limit: float = math.inf
     """When the task that it has was given, and the time at which it is ended, by the monotonic clock."""
     is_overdue: bool = False
+    has_shutdown: bool = False
     fruitless: int = 0
     """How many processes in a row failed at init(), or died, before they had ended a mini-batch."""
 
@@ -273,8 +274,9 @@ class _Master:
         else:
             self._start_over(seat, result if isinstance(result, Failure) else self._why(seat, result, "the start"))
 
-    def _started(self, seat: _Seat, result: Failure | _Death | None) -> None:
-        if result is None:
+    def _started(self, seat: _Seat, result: worker.Started | Failure | _Death) -> None:
+        if isinstance(result, worker.Started):
+            seat.has_shutdown = result.has_shutdown
             self._next(seat)
         else:
             self._start_over(seat, result if isinstance(result, Failure) else self._why(seat, result, "init()"))
@@ -313,8 +315,10 @@ class _Master:
     def _rested(self, seat: _Seat, result: _Death | None) -> None:
         if result is None:
             self._idle.append(seat)
-        else:
+        elif self._todo:
             self._died(seat, result)
+        else:
+            self._finished(seat, result)
 
     def _scored(self, seat: _Seat, result: worker.Chunk | _Death) -> None:
         if isinstance(result, _Death):
@@ -346,8 +350,9 @@ class _Master:
             self._start_over(seat, self._why(seat, death, "the process"))
 
     def _finished(self, seat: _Seat, result: Failure | _Death | None) -> None:
+        """Take note of how shutdown() went; a process without it that dies after its last mini-batch does no harm."""
         if isinstance(result, _Death):
-            result = self._why(seat, result, "shutdown()")
+            result = self._why(seat, result, "shutdown()") if seat.has_shutdown else None
         if result is not None:
             failure = result.located(f"ending {seat.slot.name}")
             self._accounts.add_failure(failure)

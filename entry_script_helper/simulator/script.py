@@ -50,6 +50,11 @@ class EntryScriptModule:
     takes_context: bool
     """Whether ``run()`` has a second argument, for a `Context`."""
 
+    @property
+    def has_shutdown(self) -> bool:
+        """Whether it has a ``shutdown()``."""
+        return self.shutdown is not _nothing
+
 
 def load(path: str, arguments: list[str]) -> EntryScriptModule:
     """Import the entry script into this process.

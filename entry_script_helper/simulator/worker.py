@@ -56,6 +56,14 @@ class Arrival:
 
 
 @dataclasses.dataclass(frozen=True)
+class Started:
+    """A worker process in which init() has gone well."""
+
+    has_shutdown: bool
+    """Whether something is missed where the process ends by itself."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Chunk:
     """The tries that were made at a chunk of mini-batches; those that are not among them were not begun."""
 
@@ -98,7 +106,7 @@ class Worker:
             os.setpgid(0, 0)  # so that what the script starts can be stopped with it
             threading.Thread(target=_leave_after, args=(master,), name="look-after-master", daemon=True).start()
 
-    def start(self) -> Failure | None:
+    def start(self) -> Started | Failure:
         """Load the entry script and call its ``init()``."""
         try:
             with self._watch:
@@ -108,7 +116,7 @@ class Worker:
             return Failure(str(error), bad_input=True)
         except BaseException as error:  # noqa: BLE001 - also SystemExit: sys.exit() in a script is a failure to be told
             return self._caught(error)
-        return None
+        return Started(self._module.has_shutdown)
 
     def score(self, tries: list[tuple[MiniBatch, int]]) -> Chunk:
         """Call ``run()`` for one mini-batch after the other, each with the number of its try."""
@@ -230,7 +238,7 @@ def arrive(settings: Settings, folder: str, master: int) -> Arrival | Failure:
     return _worker[0].arrival
 
 
-def start() -> Failure | None:
+def start() -> Started | Failure:
     """Call `Worker.start`."""
     return _worker[0].start()
 
