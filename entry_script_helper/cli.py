@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
-import os
 import sys
 
 import entry_script_helper
-from entry_script_helper.errors import EntryScriptHelperError, UsageError
+from entry_script_helper.errors import EntryScriptHelperError
+from entry_script_helper.terminal import Parser, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
 
     from entry_script_helper.environment import Choice
 
 PROGRAM = "entry-script-helper"
 
 _DONE, _BAD_INPUT, _INTERRUPTED = 0, 2, 130
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line: a page of usage hides what was wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; `{self.prog} --help` shows what can be given")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,10 +52,10 @@ def _dispatch(arguments: list[str]) -> int:
     return _where(as_json=options.json)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog=PROGRAM, allow_abbrev=False, description="Batch-scoring entry scripts, debuggable.")
+def _parser() -> Parser:
+    parser = Parser(prog=PROGRAM, allow_abbrev=False, description="Batch-scoring entry scripts, debuggable.")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {entry_script_helper.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     commands.add_parser("run", add_help=False, help="run an entry script as ParallelRunStep does, on this machine")
 
@@ -77,16 +68,8 @@ def _parser() -> _Parser:
 def _where(*, as_json: bool) -> int:
     place: dict[str, Choice] = entry_script_helper.where()._asdict()
     if as_json:
-        _tell(json.dumps({field: choice._asdict() for field, choice in place.items()}))
+        tell(json.dumps({field: choice._asdict() for field, choice in place.items()}))
         return _DONE
     width = max(len(field) for field in place)
-    _tell("\n".join(f"{field:{width}}  {choice.value or '-'}  ({choice.why})" for field, choice in place.items()))
+    tell("\n".join(f"{field:{width}}  {choice.value or '-'}  ({choice.why})" for field, choice in place.items()))
     return _DONE
-
-
-def _tell(text: str) -> None:
-    """Print to standard output, now; nobody may be reading any more (``| head``), which is no failure of the run."""
-    try:
-        print(text, flush=True)  # noqa: T201
-    except BrokenPipeError:  # Python would try, and complain, once more when it exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -128,6 +128,10 @@ def test_python_m(place):
         (["where", "--", "x"], "unrecognized arguments: -- x; `entry-script-helper --help` shows"),
         (["run"], "the entry script is missing: give the path of a Python file that defines run(), or a job"),
         (["run", "score.py", "--input", "in", "--processes", "x"], "--processes is x: give a whole number, 0 to 1024"),
+        (
+            ["run", "score.py", "--input"],
+            "argument --input/--input-data: expected one argument; `entry-script-helper run",
+        ),
         (["run", "score.py"], "--input is missing: give the directory or the files to score"),
         (["run", "score.py", "--step", "x"], "--step names a step of a job: give the job's file by --job"),
         (

@@ -83,7 +83,7 @@ def evaluate_console(example):
 
 def run_command(command, directory):
     for program, replacement in PROGRAMS.items():
-        command = re.sub(rf"(^|&& ){program}(?= )", lambda match, by=replacement: match.group(1) + by, command)
+        command = re.sub(rf"(^|&& |\| ){program}(?= )", lambda match, by=replacement: match.group(1) + by, command)
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command,

@@ -39,6 +39,7 @@ LAYERS = [
     "guard",
     "",
     "testing",
+    "terminal",
     "simulator",
     "cli",
     "__main__",

@@ -55,6 +55,7 @@ jobs:
       remote:
         type: uri_folder
         path: azureml:model:1
+      asset: azureml:data:1
     outputs:
       rows: ${{parent.outputs.scored}}
     input_data: ${{inputs.data}}
@@ -77,6 +78,7 @@ jobs:
         --text "two words"
         --timeout 9
         --out ${{outputs.rows}}
+        --again ${{outputs.rows}}
         $[[--mode ${{inputs.mode}}]] $[[--absent ${{inputs.absent}}]]
       append_row_to: ${{outputs.rows}}/all.csv
 """
@@ -125,7 +127,7 @@ def test_pipeline(job, tmp_path):
     }
     assert found.arguments == (
         *("--model", f"{repo}/my model", "--threshold", "0.5", "--text", "two words", "--timeout", "9"),
-        *("--out", "/work/outputs/rows", "--mode", "fast"),
+        *("--out", "/work/outputs/rows", "--again", "/work/outputs/rows", "--mode", "fast"),
     )
     assert found.directories == ("/work/outputs/rows",)
 
@@ -158,6 +160,11 @@ def test_inputs_of_the_command_line(job):
             "${{inputs.data}}",
             "data",
             "input_data names none of the inputs: write ${{inputs.NAME}}, or give --input PATH",
+        ),
+        (
+            "--threshold ${{ inputs.threshold }}",
+            "--threshold ${{ inputs.asset }}",
+            "${{inputs.asset}} has no value on this machine: give it by --input asset=VALUE",
         ),
         (
             "--threshold ${{ inputs.threshold }}",

@@ -223,7 +223,8 @@ def test_run_raises(simulation):
     assert simulation.rows == [simulation.path_of("a"), simulation.path_of("c")]
     said = simulation.said.splitlines()
     assert said[0] == f"failed: {line[:-1]}, try 1 of 3: it is tried again)"
-    assert said[2:4] == [
+    assert said[2] == "and 1 more failure, much like these: the logs have them all"
+    assert said[3:5] == [
         "Traceback (most recent call last):",
         f'  File "{simulation.path}/score.py", line 8, in run',
     ]

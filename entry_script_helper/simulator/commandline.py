@@ -11,11 +11,12 @@ import sys
 
 from entry_script_helper.errors import UsageError
 from entry_script_helper.simulator import options
+from entry_script_helper.terminal import Parser, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any, NoReturn
+    from typing import Any
 
 _CLOSE = 0.85
 """How alike an unknown option and one of ours must be (0 to 1) to be taken for a slip of the pen."""
@@ -33,13 +34,6 @@ exit code: 0 all went well, or the failures were within the thresholds; 2 bad in
 72 init() failed; 73 some items failed; 74 all items failed; 130 stopped by Ctrl-C"""
 
 _NAMES_OF_THE_SCRIPT = tuple(f"--{name.replace('_', '-')}" for name in options.SCRIPT)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line: a page of usage hides what was wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; `{self.prog} --help` shows what can be given")
 
 
 def main(program: str, arguments: Sequence[str]) -> int:
@@ -64,10 +58,10 @@ def main(program: str, arguments: Sequence[str]) -> int:
     with _for_the_result_alone() if as_json else contextlib.nullcontext():
         outcome = master.run(settings, quiet=quiet)
     if as_json:
-        _tell(json.dumps(result.as_object(outcome)))
+        tell(json.dumps(result.as_object(outcome)))
     else:
-        _tell("\n".join(result.verdict(outcome)))
-        if outcome.first_failure is not None and not given.get("quiet"):
+        tell("\n".join(result.verdict(outcome)))
+        if outcome.first_failure is not None and not quiet:
             print(shown.safe(outcome.first_failure.traceback), end="", file=sys.stderr)  # noqa: T201
     return outcome.exit_code
 
@@ -103,11 +97,11 @@ def _parsed(program: str, arguments: Sequence[str]) -> tuple[str | None, dict[st
     first = ours.pop(0) if is_named and ours and not ours[0].startswith("-") else None
     parsed, unknown = _parser(program, with_script=not is_named).parse_known_args(ours)
     found = vars(parsed)
-    script = first or found.pop("script", None)
+    named = found.pop("script", None)
     _refuse_slips(unknown)
     _refuse_more_inputs(ours, unknown)
     given = {name: options.read(name, value, _called(name)) for name, value in found.items() if value is not None}
-    return script, options.canonical(given), unknown + own
+    return first or named, options.canonical(given), unknown + own
 
 
 _FLAGS = {
@@ -139,8 +133,8 @@ def _without_the_drivers(arguments: list[str]) -> list[str]:
     return kept
 
 
-def _parser(program: str, *, with_script: bool) -> _Parser:
-    parser = _Parser(
+def _parser(program: str, *, with_script: bool) -> Parser:
+    parser = Parser(
         prog=program,
         allow_abbrev=False,
         description=_HELP,
@@ -194,11 +188,3 @@ def _refuse_more_inputs(arguments: list[str], unknown: list[str]) -> None:
                 f"--input takes one path, and {behind} comes behind it: put the pattern in quotes, or give --input "
                 "again for each (if it is the script's own argument, put it after `--`)"
             )
-
-
-def _tell(text: str) -> None:
-    """Print to standard output, now; nobody may be reading any more (``| head``), which is no failure of the run."""
-    try:
-        print(text, flush=True)  # noqa: T201
-    except BrokenPipeError:  # Python would try, and complain, once more when it exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -311,7 +311,9 @@ OPTIONS = (
     Option("mini_batch_error_threshold", "N", whole(-1), _BAD, "v2's name for --allowed-failed-count", predefined=True),
     Option("first", "N", whole(1), _SEE, "run the first N mini-batches only"),
     Option("mini_batch", "INDEX", whole(0), _SEE, "run the one mini-batch with this number, as the failures name it"),
-    Option("pdb", "", switch, _SEE, "open the debugger where the script raises; implies --processes 0"),
+    Option(
+        "pdb", "", switch, _SEE, "open the debugger where the script raises; implies --processes 0 and --run-max-try 1"
+    ),
     Option(
         "logging_level",
         "LEVEL",

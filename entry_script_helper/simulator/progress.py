@@ -70,7 +70,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._untold:
-            self._say(f"and {self._untold} more failures: the logs have them all")
+            more = "failure" if self._untold == 1 else "failures"
+            self._say(f"and {self._untold} more {more}, much like these: the logs have them all")
         self._bar.close()
 
     def resume(self, mini_batches: int) -> None:
@@ -83,7 +84,8 @@ class Progress:
         """Show that a try has ended; *is_last* says whether its mini-batch has come to its end with it."""
         if attempt.failure is not None:
             again = "" if is_last else f", try {attempt.number} of {self._tries}: it is tried again"
-            self.fail(attempt.failure.located(f"mini-batch {attempt.index}", f"{attempt.process}{again}"))
+            failure = attempt.failure.located(f"mini-batch {attempt.index}", f"{attempt.process}{again}")
+            self._fail(failure, f"{is_last}{failure.error}")
         if is_last:
             self._done += 1
             if attempt.status != "succeeded":
@@ -93,12 +95,8 @@ class Progress:
         self.tick()
 
     def fail(self, failure: Failure) -> None:
-        """Show a failure: each kind of error once, and of them the first few."""
-        if failure.error in self._told or len(self._told) >= _MOST_FAILURES:
-            self._untold += 1
-            return
-        self._told.add(failure.error)
-        self._say(f"failed: {failure}")
+        """Show a failure that is of no mini-batch."""
+        self._fail(failure, failure.error)
 
     def say(self, line: str) -> None:
         """Show a line."""
@@ -113,6 +111,14 @@ class Progress:
         done_now = self._done - self._done_before
         left = f", about {_time(elapsed * (self._mini_batches - self._done) / done_now)} left" if done_now else ""
         self._say(f"{self._done} of {self._mini_batches} mini-batches, {self._failed} failed, {_time(elapsed)}{left}")
+
+    def _fail(self, failure: Failure, kind: str) -> None:
+        """Show a failure, if it is the first of its kind, and one of the first kinds."""
+        if kind in self._told or len(self._told) >= _MOST_FAILURES:
+            self._untold += 1
+            return
+        self._told.add(kind)
+        self._say(f"failed: {failure}")
 
     def _say(self, line: str) -> None:
         if not self._quiet:

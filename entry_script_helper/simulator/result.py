@@ -33,7 +33,7 @@ class SlowestMiniBatch:
     seconds: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Result:
     """How a run ended."""
 
@@ -89,8 +89,12 @@ class Result:
             return file.read().split("\n")[:-1]
 
     def __str__(self) -> str:
-        """Return the verdict's lines: what an assertion that fails should show."""
+        """Return the verdict's lines."""
         return "\n".join(verdict(self))
+
+    def __repr__(self) -> str:
+        """Return the start of the verdict in one line: what pytest shows of an assertion that failed."""
+        return f"<Result: {'; '.join(verdict(self)[:3])}>"
 
 
 def verdict(result: Result) -> list[str]:
@@ -116,7 +120,8 @@ def verdict(result: Result) -> list[str]:
         lines.append("first error: run() returned no items: return one for each that succeeded")
     if result.slowest is not None and result.mini_batches > 1:
         slowest = result.slowest
-        lines.append(f"slowest: mini-batch {slowest.index}, {slowest.seconds:.1f} s in {slowest.process}")
+        seconds = f"{slowest.seconds:.1f} s" if slowest.seconds >= 1 else f"{1000 * slowest.seconds:.0f} ms"
+        lines.append(f"slowest: mini-batch {slowest.index}, {seconds} in {slowest.process}")
     if result.output is not None:
         lines.append(f"results: {result.output}")
     lines.append(f"logs: {result.log_dir}")

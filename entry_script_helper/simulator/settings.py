@@ -131,6 +131,7 @@ def checked(
     processes = values.pop("processes", None)
     if values.get("pdb"):
         processes = 0
+        values.setdefault("run_max_try", 1)  # nobody wants the same debugger three times
     values["mini_batch_size"] = _size(values)
     return Settings(
         script=os.path.abspath(script),

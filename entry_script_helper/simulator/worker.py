@@ -17,7 +17,7 @@ import time
 
 from entry_script_helper import EntryScriptHelper, contract, environment, machine
 from entry_script_helper.errors import EntryScriptHelperError
-from entry_script_helper.simulator import journal, script
+from entry_script_helper.simulator import journal, script, tablefiles
 from entry_script_helper.simulator.attempt import FAILED, SUCCEEDED, Attempt
 from entry_script_helper.simulator.failures import Failure, from_exception
 from entry_script_helper.simulator.logs import driverlog
@@ -108,6 +108,8 @@ class Worker:
 
     def start(self) -> Started | Failure:
         """Load the entry script and call its ``init()``."""
+        if self._settings.input_format != "files":
+            tablefiles.pandas()  # now: its import takes seconds, which are none of the script's first run()
         try:
             with self._watch:
                 self._module = script.load(self._settings.script, script.polluted(self._settings))
@@ -189,9 +191,10 @@ class Worker:
             if isinstance(error, (KeyboardInterrupt, bdb.BdbQuit)):  # the user's own, of the run and not of the script
                 raise KeyboardInterrupt from error
             if self._settings.pdb:
-                import pdb  # noqa: PLC0415, T100 - for those who ask for it
+                from entry_script_helper.simulator import debugger  # noqa: PLC0415 - for those who ask for it
 
-                pdb.post_mortem(error.__traceback__)
+                if not debugger.open_at(error, self._settings.script):
+                    raise KeyboardInterrupt from error
         return from_exception(error, self._settings.script)
 
 
