@@ -363,6 +363,50 @@ def test_interrupt_in_this_process(simulation):
     assert said.startswith("entry-script-helper: stopped by Ctrl-C")
 
 
+def test_resume(simulation):
+    """--resume scores only what has not succeeded, and the result file has all rows in the end."""
+    simulation.script(FAILS_ON_B)
+    simulation.inputs("a", "b", "c")
+    arguments = ("--mini-batch-size", "1", "--run-max-try", "1", "--processes", "1")
+    printed = simulation.simulate(*arguments, returncode=73)
+    assert printed.endswith("\nagain: the same command with --resume scores only what has not succeeded\n")
+    assert "again:" not in simulation.simulate(*arguments, "--first", "2", returncode=73)
+    simulation.script("def run(mini_batch):\n    return mini_batch\n")
+    found = json.loads(simulation.simulate(*arguments, "--resume", "--json"))
+    assert (found["succeeded"], found["resumed_mini_batches"], found["exit_code"]) == (3, 2, 0)
+    assert sorted(simulation.rows) == [simulation.path_of(name) for name in "abc"]
+    simulation.simulate(*arguments, "--resume", returncode=2)
+    assert simulation.said.count("\n") == 1
+
+
+def test_timeout(simulation):
+    """A call that takes too long ends with 71, and the verdict names the log that holds its stacks."""
+    simulation.script("import time\ndef run(mini_batch):\n    wait()\ndef wait():\n    time.sleep(1000)\n")
+    simulation.inputs("a")
+    printed = simulation.simulate("--processes", "1", "--timeout", "1", "--max_retries", "0", returncode=71)
+    assert "first error: run() did not end within 1 s (run_invocation_timeout)" in printed
+    (log,) = re.findall(r"the stacks of its threads are in (\S+\.txt)", printed)
+    assert "in wait\n" in (simulation.path / log).read_text()
+
+
+def test_init_fails(simulation):
+    """A failing init() ends with 72."""
+    simulation.script("def init():\n    raise RuntimeError('no model')\ndef run(mini_batch):\n    return mini_batch\n")
+    simulation.inputs("a")
+    printed = simulation.simulate("--processes", "1", "--max-retries=0", returncode=72)
+    assert "exit code: 72 (init() failed)\nfirst error: RuntimeError: no model (score.py:2 in init, " in printed
+
+
+def test_thresholds(simulation):
+    """Failures within a threshold end with 0; those beyond it stop the run."""
+    simulation.script(FAILS_ON_B)
+    simulation.inputs("a", "b", "c")
+    arguments = ("--mini-batch-size", "1", "--run-max-try", "1", "--processes", "1")
+    assert simulation.simulate(*arguments, "--error-threshold", "1").startswith("succeeded: 2 of 3 items")
+    printed = simulation.simulate(*arguments, "--error-threshold", "0", returncode=73)
+    assert "stopped: 1 failed items, more than the error_threshold of 0" in printed
+
+
 DRIVERS = (
     "--client_sdk_version 1.62 --scoring_module_name other.py --mini_batch_size 2 --error_threshold 10 "
     "--output_action append_row --logging_level DEBUG --run_invocation_timeout 120 --run_max_try 3 "

@@ -59,10 +59,15 @@ def main(program: str, arguments: Sequence[str]) -> int:
         outcome = master.run(settings, quiet=quiet)
     if as_json:
         tell(json.dumps(result.as_object(outcome)))
-    else:
-        tell("\n".join(result.verdict(outcome)))
-        if outcome.first_failure is not None and not quiet:
-            print(shown.safe(outcome.first_failure.traceback), end="", file=sys.stderr)  # noqa: T201
+        return outcome.exit_code
+    if outcome.first_failure is not None and not quiet:
+        print(shown.safe(outcome.first_failure.traceback), end="", file=sys.stderr)  # noqa: T201
+    lines = result.verdict(outcome)
+    if outcome.succeeded_mini_batches and outcome.succeeded_mini_batches < outcome.mini_batches:
+        lines += (
+            [] if settings.is_sample else ["again: the same command with --resume scores only what has not succeeded"]
+        )
+    tell("\n".join(lines))
     return outcome.exit_code
 
 
