@@ -82,6 +82,7 @@ class Guard:
             return result
 
         functools.update_wrapper(guarded, function)
+        guarded.is_guarded = True  # type: ignore[attr-defined]
         # Besides __wrapped__: inspect.getfullargspec, by which a driver may ask for run's parameters, ignores that.
         with contextlib.suppress(TypeError, ValueError):  # a function of C may tell none
             guarded.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
@@ -233,23 +234,43 @@ class _Call:
 
     def _describe(self, error: BaseException, shown: Any, fields: dict[str, object]) -> str | None:  # noqa: ANN401
         _, handler = self._guard.destination(configure=True)
-        log = _log_path(handler)
-        place = where()
-        entry: dict[object, object] = {
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            **dict(fields.items()),
-            "error": _one_line(error),
-            "exception": _structured(error, shown),
-            "traceback": _formatted(error, shown),
-            "items": self._items,
-            "run_id": place.run_id.value,
-            "node": place.node.value,
-            "process_name": machine.process_name(),
-            "process": os.getpid(),
-            "thread": threading.get_ident(),
-            "log_file": log,
-        }
-        return errors().add(log, entry, _redactor(handler))
+        return describe(error, shown, {**fields, "items": self._items}, _log_path(handler), _redactor(handler))
+
+
+def describe(
+    error: BaseException,
+    shown: Any,  # noqa: ANN401 - a traceback
+    fields: dict[str, object],
+    log: str,
+    redactor: Redactor | None,
+) -> str | None:
+    """Add an exception to the error file beside a log.
+
+    Args:
+        error: The exception.
+        shown: Its traceback, from the frame that matters.
+        fields: What is known of the call: ``function`` and so on.
+        log: The log's path.
+        redactor: Replaces secrets, or None to leave them.
+
+    Returns:
+        The error file's path; None where it could not be written.
+    """
+    place = where()
+    entry: dict[object, object] = {
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **dict(fields.items()),
+        "error": _one_line(error),
+        "exception": _structured(error, shown),
+        "traceback": _formatted(error, shown),
+        "run_id": place.run_id.value,
+        "node": place.node.value,
+        "process_name": machine.process_name(),
+        "process": os.getpid(),
+        "thread": threading.get_ident(),
+        "log_file": log,
+    }
+    return errors().add(log, entry, redactor)
 
 
 def _handler_of(logger: logging.Logger) -> EntryScriptHandler | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import gc
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import psutil
 import pytest
 
 from entry_script_helper import machine
 from entry_script_helper.errors import MissingExtraError
-from entry_script_helper.openfiles import open_files
 from entry_script_helper.simulator.attempt import Attempt
 from entry_script_helper.simulator.failures import Failure
 from entry_script_helper.simulator.logs import driverlog, lines, masterlog, monitor, overview, runlogs, tree, workerlog
@@ -227,7 +228,7 @@ def test_the_overview_of_a_failed_run(files):
 def test_the_masters_view(files):
     """The master's log tells what was created, which processes come and go, what is tried again, and the result."""
     clock = Clock()
-    log = masterlog.MasterLog(files.master, 5, 3, clock)
+    log = masterlog.MasterLog(files.master, 5, 3, clock=clock)
     log.begin(["settings"])
     log.resume(0)
     log.resume(2)
@@ -413,7 +414,29 @@ def test_the_resource_monitor(files):
         assert int(row["# TCP connections"]) >= 0
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", row["Utc Time"])
     assert len(rows(files.process_monitor(os.getpid()))) == 2
-    assert not [path for path, _ in open_files()._users if "performance" in path]
+
+
+def test_the_monitors_memory_is_flat(files):
+    """However often it measures, and however many processes come and go, the monitor needs no more memory."""
+    watch = monitor.Monitor(files, 60)
+
+    def measure(times):
+        for _ in range(times):
+            watch._measure()
+            child = subprocess.Popen(["true"])
+            watch.watch(child.pid)
+            child.wait()
+        watch._measure()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = measure(50)
+        assert measure(200) - before < 50_000
+    finally:
+        tracemalloc.stop()
+    assert not watch._processes
 
 
 def test_a_second_run_goes_on_with_the_table(files):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 
 import pytest
 from test_logtree import told
 from test_simulator import Simulation
+
+from entry_script_helper import guardedcall
+from entry_script_helper.simulator.logs import errorlog
 
 NOT_IN_TIME = ("--processes", "1", "--run-invocation-timeout", "1", "--run-max-try", "1", "--mini-batch-size", "1")
 
@@ -110,6 +114,60 @@ def test_a_run_that_fails(simulation):
     assert [message.partition("error=")[2] for _, message in worker(simulation, 1)[1::2]] == [
         "ValueError: seven, password=[REDACTED]"
     ] * 2
+
+
+def error_file(simulation):
+    (file,) = log(simulation, "user/10.0.0.4").glob("Process-1.*.error.json")
+    return json.loads(file.read_text())
+
+
+def test_the_error_file(simulation):
+    """What a script raises is in a file for programs, whether or not the script has @guard."""
+    simulation.script("def run(mini_batch):\n    raise ValueError('password=hunter2')\n")
+    simulation.inputs("a")
+    simulation.simulate("--processes", "1", "--run-max-try", "2", returncode=74)
+    found = error_file(simulation)
+    assert found["count"] == 2
+    assert (found["first"]["retry_count"], found["last"]["retry_count"]) == (0, 1)
+    assert (found["first"]["function"], found["first"]["items_in"], found["first"]["minibatch_index"]) == ("run", 1, 0)
+    assert found["first"]["error"] == "ValueError: password=[REDACTED]"
+    assert [frame["name"] for frame in found["first"]["exception"][0]["frames"]] == ["run"]
+    assert found["first"]["log_file"] == str(log(simulation, "user/10.0.0.4/Process-1.txt"))
+
+
+def test_the_error_file_of_a_guarded_script(simulation):
+    """An exception that @guard has described is not described again."""
+    simulation.script(
+        """
+        from entry_script_helper import guard
+        @guard
+        def run(mini_batch):
+            raise ValueError("seven")
+        @guard
+        def shutdown():
+            raise ValueError("eight")
+        """
+    )
+    simulation.inputs("a")
+    simulation.simulate("--processes", "1", "--run-max-try", "1", returncode=74)
+    found = error_file(simulation)
+    assert (found["count"], found["first"]["items"]) == (2, [simulation.path_of("a")])
+
+
+def test_an_error_file_that_can_not_be_made(tmp_path, monkeypatch, capsys):
+    """Where an exception can't be described, that is said once, and nothing is raised."""
+    monkeypatch.setattr(guardedcall, "describe", lambda *arguments: 1 / 0)
+    errorlog.add(ValueError(), "init", str(tmp_path / "log.txt"))
+    said = "entry_script_helper: an exception could not be described: division by zero\n"
+    assert capsys.readouterr().err == said
+
+
+def test_the_level_of_the_masters_log(simulation):
+    """The master's log has lines of the level that was asked for, or above."""
+    simulation.script("def run(mini_batch):\n    raise ValueError('seven')\n")
+    simulation.inputs("a")
+    simulation.simulate("--processes", "1", "--logging-level", "ERROR", returncode=74)
+    assert {level for level, _ in told(log(simulation, "master.txt"))} == {"ERROR"}
 
 
 def test_a_run_that_hangs(simulation):

@@ -8,6 +8,10 @@ import traceback
 
 from entry_script_helper.jsontext import readable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -53,12 +57,16 @@ def _place(error: BaseException, script: str) -> str:
     return f"{os.path.basename(script)}:{frames[-1].lineno} in {frames[-1].name}"
 
 
-def _formatted(error: BaseException) -> str:
-    """Format an exception without the frames of this package, which called the script."""
+def script_frames(error: BaseException) -> TracebackType | None:
+    """Return an exception's traceback without the frames of this package, which called the script."""
     shown = error.__traceback__
     while shown is not None and shown.tb_frame.f_code.co_filename.startswith(_PACKAGE + os.sep):
         shown = shown.tb_next
+    return shown
+
+
+def _formatted(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(type(error), error, shown))
+        return "".join(traceback.format_exception(type(error), error, script_frames(error)))
     except Exception as trouble:  # noqa: BLE001 - an exception whose own code raises must not take the worker down
         return f"{type(error).__name__}, whose traceback can't be formatted: {readable(trouble)}\n"

@@ -20,7 +20,7 @@ from entry_script_helper.errors import EntryScriptHelperError
 from entry_script_helper.simulator import journal, script, tablefiles
 from entry_script_helper.simulator.attempt import FAILED, SUCCEEDED, Attempt
 from entry_script_helper.simulator.failures import Failure, from_exception
-from entry_script_helper.simulator.logs import driverlog
+from entry_script_helper.simulator.logs import driverlog, errorlog
 from entry_script_helper.simulator.logs.tree import tree
 from entry_script_helper.simulator.logs.workerlog import WorkerLog
 from entry_script_helper.simulator.scoring import Scored, score
@@ -117,7 +117,7 @@ class Worker:
         except script.NotAnEntryScriptError as error:
             return Failure(str(error), bad_input=True)
         except BaseException as error:  # noqa: BLE001 - also SystemExit: sys.exit() in a script is a failure to be told
-            return self._caught(error)
+            return self._caught(error, "init")
         return Started(self._module.has_shutdown)
 
     def score(self, tries: list[tuple[MiniBatch, int]]) -> Chunk:
@@ -136,7 +136,7 @@ class Worker:
             with self._watch:
                 self._module.shutdown()
         except BaseException as error:  # noqa: BLE001
-            return self._caught(error)
+            return self._caught(error, "shutdown")
         finally:
             self.close()
         return None
@@ -158,7 +158,7 @@ class Worker:
                 total = contract.count(value)
                 scored = score(self._module, mini_batch, value, number)
         except BaseException as error:  # noqa: BLE001
-            scored = Scored(total, failure=self._caught(error), is_whole=False)
+            scored = Scored(total, failure=self._caught(error, "run", start), is_whole=False)
         return self._ended(start, scored)
 
     def _ended(self, start: journal.Start, scored: Scored) -> Attempt:
@@ -186,7 +186,7 @@ class Worker:
         self._log.completed(attempt)
         return attempt
 
-    def _caught(self, error: BaseException) -> Failure:
+    def _caught(self, error: BaseException, function: str, start: journal.Start | None = None) -> Failure:
         if self._in_process:
             if isinstance(error, (KeyboardInterrupt, bdb.BdbQuit)):  # the user's own, of the run and not of the script
                 raise KeyboardInterrupt from error
@@ -195,6 +195,8 @@ class Worker:
 
                 if not debugger.open_at(error, self._settings.script):
                     raise KeyboardInterrupt from error
+        if not getattr(getattr(getattr(self, "_module", None), function, None), "is_guarded", False):
+            errorlog.add(error, function, self.arrival.log, start)  # else the guard has done it
         return from_exception(error, self._settings.script)
 
 

@@ -14,6 +14,9 @@ FORMAT = "%(asctime)s|%(levelname)s|%(process)d|%(message)s"
 """The line, as `logging.Formatter` would take it; the time is UTC, as in the helper's own files."""
 
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
 class LineFile:
     """One such file, appended to.
 
@@ -22,9 +25,11 @@ class LineFile:
     Args:
         path: Where it is.
         claimed: Whether to take ``<name>.<process id>.txt`` in its place where another live process holds it.
+        level: The lowest level that is written.
     """
 
-    def __init__(self, path: str, *, claimed: bool = True) -> None:
+    def __init__(self, path: str, *, claimed: bool = True, level: str = "DEBUG") -> None:
+        self._level = LEVELS.index(level)
         self._file = open_files().attach(self, path, claimed=claimed, report=_report)
 
     @property
@@ -34,10 +39,11 @@ class LineFile:
 
     def write(self, message: str, level: str = "INFO") -> None:
         """Append a line; further lines of the message are indented, and secrets in it are replaced."""
-        self.write_safe(safe(message).replace("\n", "\n\t"), level)
+        if LEVELS.index(level) >= self._level:
+            self.write_safe(safe(message).replace("\n", "\n\t"), level)
 
     def write_safe(self, message: str, level: str = "INFO") -> None:
-        """Append a line whose message is known to be one, without secrets: nothing is looked at."""
+        """Append a line, of whatever level, whose message is known to be one and without secrets."""
         line = f"{stamp(time.time())}|{level}|{os.getpid()}|{message}\n"
         if not self._file.write(line.encode("utf-8", "backslashreplace")):
             text = f"can't write {self._file.wanted}: {readable(self._file.trouble)}; its lines wait until that works"

@@ -25,11 +25,19 @@ class MasterLog:
         path: Where it is.
         mini_batches: How many there are.
         tries: How often a mini-batch may be tried.
+        level: The lowest level that is written.
         clock: Gives the seconds that have passed.
     """
 
-    def __init__(self, path: str, mini_batches: int, tries: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._file = LineFile(path)
+    def __init__(
+        self,
+        path: str,
+        mini_batches: int,
+        tries: int,
+        level: str = "INFO",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._file = LineFile(path, level=level)
         self._count = Count(mini_batches)
         self._tries = tries
         self._pulse = Pulse(clock)
@@ -39,13 +47,13 @@ class MasterLog:
         """Say what was asked for, and that the mini-batches are there."""
         for setting in settings:
             self._file.write(setting)
-        self._file.write_safe(f"created {self._count.created} mini-batches")
+        self._file.write(f"created {self._count.created} mini-batches")
 
     def resume(self, mini_batches: int) -> None:
         """Say how many mini-batches had succeeded in the run that this one goes on with."""
         self._count.resumed = mini_batches
         if mini_batches:
-            self._file.write_safe(f"{mini_batches} mini-batches had succeeded in an earlier run")
+            self._file.write(f"{mini_batches} mini-batches had succeeded in an earlier run")
 
     def arrived(self, process: str, pid: int) -> None:
         """Say that a worker process is there."""
@@ -91,7 +99,7 @@ class MasterLog:
         untold = max(self._events - MOST_EVENTS, 0)
         more = f"; {untold} events are not told" if untold else ""
         elapsed = self._pulse.elapsed
-        self._file.write_safe(f"{self._count}; {duration(elapsed)} passed{left(self._count, elapsed)}{more}")
+        self._file.write(f"{self._count}; {duration(elapsed)} passed{left(self._count, elapsed)}{more}")
 
     def _event(self, text: str, level: str = "INFO") -> None:
         self._events += 1

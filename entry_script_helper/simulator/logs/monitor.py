@@ -11,14 +11,13 @@ import time
 from entry_script_helper import lastresort
 from entry_script_helper.errors import MissingExtraError
 from entry_script_helper.jsontext import readable
-from entry_script_helper.openfiles import open_files
+from entry_script_helper.logfile import LogFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from entry_script_helper.logfile import LogFile
     from entry_script_helper.simulator.logs.tree import Tree
 
 NODE_COLUMNS = (
@@ -143,7 +142,7 @@ class _Table:
     """One CSV file, a line for each measurement."""
 
     def __init__(self, path: str, columns: tuple[str, ...]) -> None:
-        self._file: LogFile = open_files().attach(self, path, claimed=False, report=lambda _text: b"")
+        self._file = LogFile(path, claimed=False, report=lambda _text: b"")
         # A file of an earlier run goes on without a second heading.
         self._heading = "" if _has_content(path) else ",".join(columns) + "\n"
 
@@ -157,7 +156,7 @@ class _Table:
 
     def close(self) -> None:
         """Close the file."""
-        open_files().detach(self)
+        self._file.close()
 
 
 class _Process:

@@ -36,7 +36,7 @@ class RunLogs:
     def __init__(self, settings: Settings, mini_batches: int) -> None:
         self.tree = trees.tree(settings.working_dir)
         self._overview = Overview(self.tree.overview, mini_batches)
-        self._master = MasterLog(self.tree.master, mini_batches, settings.run_max_try)
+        self._master = MasterLog(self.tree.master, mini_batches, settings.run_max_try, settings.logging_level)
         self._driver = DriverLog(self.tree.driver)
         self._monitor = Monitor(self.tree, settings.resource_monitor_interval)
         self._logs: dict[int, tuple[str, int]] = {}
