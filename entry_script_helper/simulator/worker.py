@@ -195,9 +195,10 @@ class Worker:
 
                 if not debugger.open_at(error, self._settings.script):
                     raise KeyboardInterrupt from error
+        failure = from_exception(error, self._settings.script)  # first, where memory is short
         if not getattr(getattr(getattr(self, "_module", None), function, None), "is_guarded", False):
             errorlog.add(error, function, self.arrival.log, start)  # else the guard has done it
-        return from_exception(error, self._settings.script)
+        return failure
 
 
 class _Watch:

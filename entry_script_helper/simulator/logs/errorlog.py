@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from entry_script_helper import lastresort, redaction
@@ -36,4 +37,5 @@ def add(error: BaseException, function: str, log: str, start: Start | None = Non
 
         describe(error, script_frames(error), fields, log, redaction.from_environment(redact=True))
     except Exception as trouble:  # noqa: BLE001 - the failure itself is told in any case
-        lastresort.say_once("error file", f"an exception could not be described: {readable(trouble)}")
+        with contextlib.suppress(MemoryError):
+            lastresort.say_once("error file", f"an exception could not be described: {readable(trouble)}")
