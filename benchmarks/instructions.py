@@ -45,9 +45,9 @@ def work(which, count, directory):
     """Log: this is what runs under valgrind.
 
     Valgrind makes all some fifty times slower, but not the clock: what ours does once a millisecond, however many
-    records come, it would do for nearly each one. So its monotonic clock goes on by 10 microseconds a look instead.
+    records come, it would do for nearly each one. So the clock goes on by 10 microseconds a look instead.
     """
-    time.monotonic = itertools.count(0.0, 1e-5).__next__
+    time.time = itertools.count(time.time(), 1e-5).__next__
     import calls
     import peers
 

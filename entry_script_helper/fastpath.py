@@ -3,28 +3,34 @@
 `bind` puts functions on a logger in place of its methods ``debug`` to ``critical``. While the logger's one listener
 is our handler and nothing of `logging` was changed, they write the line without making a `logging.LogRecord`. For
 every other call, whatever was changed and whenever, they call the method of the logger's class: the plain handler is
-the specification. What is asked at each call is therefore all that could make a difference, cheapest first.
+the specification. What is asked at each call is therefore all that could make a difference; what can't change unseen
+is made once: the text of a millisecond, of a thread, of a level.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 import time
 from _contextvars import copy_context  # the C modules alone, which cost nothing to load
 from _thread import get_ident
 
+from entry_script_helper.changes import changes
 from entry_script_helper.formatting import KEYS, STANDARD, JsonFormatter, TextFormatter, bound_values
 from entry_script_helper.handler import EntryScriptHandler
 from entry_script_helper.jsontext import encode, members, quoted
+from entry_script_helper.redaction import HARMLESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Compose = Callable[[str | None, int, str, str, dict[str, Any]], str | None]
+    from entry_script_helper.formatting import LineFormatter
+
+    Moment = tuple[float, float, bytes, float, int]
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -32,19 +38,47 @@ _Logger = logging.Logger
 _Handler = EntryScriptHandler
 _Record = logging.LogRecord
 
+
+class _Shown:
+    """The dictionary of a class as the attributes of an object: nothing is sooner read than those."""
+
+    def __init__(self, shown: type) -> None:
+        # `vars` shows it through a proxy, which is slower.
+        (self.__dict__,) = (found for found in gc.get_referents(vars(shown)) if type(found) is dict)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object: ...
+
+
 # What others replace to see or change records: an agent that traces, a test, a library that adds fields.
-# The classes' own dictionaries, which `vars` shows through a proxy: a look into a dictionary is the cheapest there is.
-_of_logger, _of_record, _of_handler = (gc.get_referents(vars(kind))[0] for kind in (_Logger, _Record, _Handler))
-_size_of_logger = len(_of_logger)
+_of_logger, _of_record, _of_handler = _Shown(_Logger), _Shown(_Record), _Shown(_Handler)
+_dict_of_logger = vars(_of_logger)
 _is_enabled_for, _log, _find_caller, _make_record, _handle, _call_handlers = (
-    _of_logger[name] for name in ("isEnabledFor", "_log", "findCaller", "makeRecord", "handle", "callHandlers")
+    _dict_of_logger[name] for name in ("isEnabledFor", "_log", "findCaller", "makeRecord", "handle", "callHandlers")
 )
-_record_init, _get_message = _of_record["__init__"], _of_record["getMessage"]
-_emit = _of_handler["emit"]
-_text_format, _json_format = TextFormatter.format, JsonFormatter.format
+_dict_of_record = vars(_of_record)
+_record_init, _get_message = _dict_of_record["__init__"], _of_record.getMessage
+_emit = _of_handler.emit
+
+_modules = sys.modules
+_join = b"".join
+_write = os.write
+_get_frame = sys._getframe  # noqa: SLF001 - as logging does
+_level_names = logging._levelToName  # noqa: SLF001 - addLevelName changes it in place
 
 # An argument of another type may run code of its own, which must run once.
 _SIMPLE = frozenset([str, int, float, bool, type(None)])
+
+# A translation that changes all but the characters that are written as they are.
+_PLAIN = {
+    TextFormatter: bytes(code if code in HARMLESS else 0 for code in range(256)),
+    JsonFormatter: bytes(code if code in HARMLESS and code != ord('"') else 0 for code in range(256)),
+}
+
+_THREE_DIGITS = [b"%03d" % number for number in range(1000)]
+_MOST_THREADS = 100
+_MOST_FUNCTIONS = 1000
 
 
 def bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
@@ -54,119 +88,208 @@ def bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
         logger: The logger; one of a class of the user's own is left as it is.
         handler: Our handler on it.
     """
-    unbind(logger)
-    formatter = handler.formatter
-    if type(logger) not in (logging.Logger, logging.RootLogger):
-        return
-    if type(formatter) is TextFormatter:
-        compose = _text_of(formatter, logger.name)
-    elif type(formatter) is JsonFormatter:
-        compose = _json_of(formatter, logger.name)
-    else:
-        return
-    # A level that is off is left to the class's own method: nothing is sooner than that.
-    levels = {name: level for name, level in _LEVELS.items() if level >= logger.level}
-    size = len(vars(logger)) + len(levels)
-    for name, level in levels.items():
-        setattr(logger, name, _method(logger, handler, name, level, compose, size))
-
-
-def unbind(logger: logging.Logger) -> None:
-    """Take away what `bind` gave a logger."""
     for name in _LEVELS:
         if getattr(vars(logger).get(name), "is_entry_script_function", False):
             delattr(logger, name)
+    if _can_be_bound(logger, handler):
+        _bind(logger, handler)
 
 
-def _method(  # noqa: C901, PLR0913, PLR0917 - what a call would otherwise have to look up
-    logger: logging.Logger,
-    handler: EntryScriptHandler,
-    name: str,
-    level: int,
-    compose: Compose,
-    size: int,
+def _can_be_bound(logger: logging.Logger, handler: EntryScriptHandler) -> bool:
+    formatter = handler.formatter
+    return (
+        type(logger) is _Logger
+        and logger.name.isprintable()
+        and logger.name != "py.warnings"  # logging itself calls this one, and the root logger, and is no caller
+        and type(handler) is _Handler
+        and type(formatter) in _PLAIN
+        and formatter is handler.destination.formatter
+        and not handler.postponed
+        and all(_is_its_class_s(handler, name) for name in ("emit", "handle", "_put", "_line"))
+        and all(_is_its_class_s(formatter, name) for name in ("format", "formatTime", "dated"))
+    )
+
+
+def _is_its_class_s(thing: object, name: str) -> bool:
+    return getattr(getattr(thing, name), "__func__", None) is getattr(type(thing), name)
+
+
+def _bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
+    # A level that is off is left to the class's own method: nothing is sooner than that.
+    names = [name for name, level in _LEVELS.items() if level >= max(logger.level, handler.level)]
+    # A dictionary of its own and not one that shares its keys with those of other loggers: CPython reads its
+    # attributes in a tenth of the time.
+    logger.__dict__ = {**vars(logger)}
+    size = len(vars(logger).keys() | set(names))
+    for name in names:
+        setattr(logger, name, _method(logger, handler, name, size))
+
+
+def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look up
+    logger: logging.Logger, handler: EntryScriptHandler, name: str, size: int
 ) -> Callable[..., None]:
     """Return the function for one level of one logger."""
+    formatter: Any = handler.formatter
+    as_json = type(formatter) is JsonFormatter
+    level = _LEVELS[name]
+    level_name = _level_names.get(level)
+    if type(level_name) is not str or not level_name.isprintable():
+        level_name = None  # no name is that
     logger_name = logger.name
-    version, handler_level, destination, open_files = (
-        handler.version,
-        handler.level,
-        handler.destination,
-        handler.open_files,
-    )
-    own_method = _of_logger[name]
-    level_names = logging._levelToName  # noqa: SLF001 - addLevelName changes it in place
-    enabled = logger._cache  # type: ignore[attr-defined]  # noqa: SLF001 - emptied in place when a level changes
+    # Until there is a file nothing is as it was.
+    as_it_was = changes.latest if handler.destination.file else object()
+    file: Any = handler.destination.file
+    owner = file and file.turn.owner
+    process_id = handler.open_files.process_id
+    redactor = formatter.redactor
+    plain = _PLAIN[type(formatter)] if redactor is None or redactor.knows_harmless_text else bytes(256)
+    own_method = _dict_of_logger[name]
     attributes = vars(logger)
-    ours = [handler]
-    source_file = logging._srcfile  # noqa: SLF001
+    enabled = logger._cache  # type: ignore[attr-defined]  # noqa: SLF001 - emptied in place when a level changes
+    clock = _clock_of(formatter)
+    threads: dict[int, dict[str, bytes]] = {}
+    process_name: str | None = None
+    for_json = (
+        f'Z", "level": {quoted(level_name or "")}, "logger": {quoted(logger_name)}, "event": "'.encode(),
+        getattr(sys.modules.get("structlog.contextvars"), "_CONTEXT_VARS", True),
+        sys.modules.get("multiprocessing.process"),
+    )
 
-    def plain(msg: object, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def aside(msg: object, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         keywords["stacklevel"] = keywords.get("stacklevel", 1) + 2  # past this function and the one that calls it
         getattr(type(logger), name)(logger, msg, *args, **keywords)
+        if changes.latest is not as_it_was and handler.destination.file and handler in logger.handlers:
+            # Where there can't be new functions, those of before go on stepping aside.
+            if _can_be_bound(logger, handler):
+                _bind(logger, handler)
 
-    # One function, since each call within it would cost a part of what it saves.
-    def method(msg: object, *args: Any, **keywords: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912
-        if (
-            len(attributes) != size
-            or _of_logger[name] is not own_method
-            or _of_logger["isEnabledFor"] is not _is_enabled_for
-        ):
-            return plain(msg, args, keywords)
-        if logger.disabled:
+    def in_the_middle(thread: int, function: str) -> bytes | None:
+        """Return what stands in a line for this thread and function, and around that; None if it needs more care."""
+        if not function.isprintable() or '"' in function or "\\" in function:
             return None
+        if len(threads) >= _MOST_THREADS or len(threads.get(thread, ())) >= _MOST_FUNCTIONS:
+            threads.clear()
+        if as_json:
+            text = (
+                f'", "process": {process_id}, "process_name": {encode(process_name)}, "thread": {thread}'
+                f', "func_name": "{function}"{formatter.tail}}}\n'
+            )
+        else:
+            text = f"|{logger_name}|{level_name}|{process_id}|{thread}|{function}()|"
+        threads.setdefault(thread, {})[function] = encoded = text.encode()
+        return encoded
+
+    # One function, since each call within it would cost a part of what it saves; and each return near what leads
+    # to it, since CPython jumps far at three times the price.
+    def method(msg: object, *args: Any, **keywords: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
+        nonlocal process_name
         try:
-            if not enabled[level]:
-                return None
-        except KeyError:  # this fills it
-            if not logger.isEnabledFor(level):
-                return None
+            if not (enabled[level] and _level_names[level] is level_name):
+                return aside(msg, args, keywords)
+        except KeyError:
+            return aside(msg, args, keywords)
         if not (
-            type(msg) is str
-            and logger.handlers == ours
+            changes.latest is as_it_was
+            and len(attributes) == size
+            and not logger.disabled
             and not logger.filters
             and not handler.filters
-            and not handler.postponed
-            and handler.version is version
-            and handler_level <= level
             and logger.name is logger_name
+        ):
+            return aside(msg, args, keywords)
+        handlers = logger.handlers
+        if not (
+            len(handlers) == 1
+            and handlers[0] is handler
             and logging._logRecordFactory is _Record  # type: ignore[attr-defined]  # noqa: SLF001
-            and len(_of_logger) == _size_of_logger
-            and _of_logger["_log"] is _log
-            and _of_logger["findCaller"] is _find_caller
-            and _of_logger["makeRecord"] is _make_record
-            and _of_logger["handle"] is _handle
-            and _of_logger["callHandlers"] is _call_handlers
-            and _of_record["__init__"] is _record_init
-            and _of_record["getMessage"] is _get_message
-            and _of_handler["emit"] is _emit
             and logging.logThreads
             and logging.logProcesses
         ):
-            return plain(msg, args, keywords)
-        ancestor = logger.parent if logger.propagate else None
-        while ancestor is not None and not ancestor.handlers:
-            ancestor = ancestor.parent if ancestor.propagate else None
-        code = sys._getframe(1).f_code  # noqa: SLF001 - as logging does
-        file = destination.file
-        if ancestor is not None or file is None or code.co_filename == source_file:
-            return plain(msg, args, keywords)
-        text: str | None = msg
-        if args:
-            for argument in args:
-                if type(argument) not in _SIMPLE:
-                    return plain(msg, args, keywords)
+            return aside(msg, args, keywords)
+        if not (
+            _dict_of_logger[name] is own_method
+            and _of_logger.isEnabledFor is _is_enabled_for
+            and _of_logger._log is _log  # noqa: SLF001
+            and _of_logger.findCaller is _find_caller
+            and _of_logger.makeRecord is _make_record
+            and _of_logger.handle is _handle
+            and _of_logger.callHandlers is _call_handlers
+        ):
+            return aside(msg, args, keywords)
+        if not (
+            _dict_of_record["__init__"] is _record_init
+            and _of_record.getMessage is _get_message
+            and _of_handler.emit is _emit
+            and type(msg) is str
+        ):
+            return aside(msg, args, keywords)
+        if logger.propagate:
+            ancestor = logger.parent
+            while ancestor is not None:
+                if ancestor.handlers:
+                    return aside(msg, args, keywords)
+                ancestor = ancestor.parent
+        if keywords and not (as_json and len(keywords) == 1 and _is_simple(keywords.get("extra"))):
+            return aside(msg, args, keywords)
+        code = _get_frame(1).f_code
+        try:
+            text = msg % args if args else msg
+            encoded = text.encode()
+        except Exception:  # noqa: BLE001 - an argument's own code may raise anything
+            return aside(msg, args, keywords)
+        # From here on without the arguments, whose own code must not run twice.
+        if encoded.translate(plain) is not encoded or "bearer" in text.casefold():
+            if formatter.redactor is not None:
+                text = formatter.redactor(text)
+            if as_json:
+                text = quoted(text)[1:-1]
+            elif not text.isprintable():
+                return aside(text, (), keywords)
+            encoded = text.encode()
+        thread = get_ident()
+        try:
+            middle = threads[thread][code.co_name]
+        except KeyError:
+            middle = in_the_middle(thread, code.co_name)
+            if middle is None:
+                return aside(text, (), keywords)
+        now = time.time()
+        low, high, dated, second, thousands = clock.moment
+        if not low <= now < high:
+            low, high, dated, second, thousands = clock.tick(now)
+        if as_json:
+            opening, ever_bound, processes = for_json
+            if ever_bound and copy_context() and bound_values():
+                return aside(text, (), keywords)
+            if processes is not None and logging.logMultiprocessing:
+                present = processes._current_process._name  # noqa: SLF001 - its functions take six times as long
+            elif "multiprocessing" in _modules or not logging.logMultiprocessing:
+                present = _process_name()
+            else:
+                present = "MainProcess"
+            if present != process_name:
+                process_name = present
+                threads.clear()
+                middle = in_the_middle(thread, code.co_name)
+            if keywords:
+                middle = middle[:-2] + f", {members(keywords['extra'], KEYS, formatter.redactor)}}}\n".encode()
+            micro = _THREE_DIGITS[int((now - second) * 1000000.0) - thousands]
+            line = _join((dated, micro, opening, encoded, middle))
+        else:
+            line = _join((dated, middle, encoded, b"\n"))
+        if owner.setdefault(None, thread) is thread:  # as `LogFile.write` does
             try:
-                text = msg % args
-            except (TypeError, ValueError, KeyError, OverflowError):
-                text = None  # the plain way is not taken from here: it would find this error in sys.exc_info()
-        line = None
-        if text is not None:
-            line = compose(level_names.get(level), open_files.process_id, code.co_name, text, keywords)
-        if line is None:
-            return plain(msg, args, keywords)
-        if not file.write(line.encode()):
-            handler.show_failure(file, line[:-1])
+                if file.looked_at <= now < file.steady_until:
+                    written = _write(file.descriptor, line)
+                    if written != len(line) and not file.go_on(line, written):
+                        handler.show_failure(file, line[:-1].decode())
+                    return None
+            except OSError:
+                pass
+            finally:
+                owner.clear()
+        if not file.write(line, now):
+            handler.show_failure(file, line[:-1].decode())
         return None
 
     method.is_entry_script_function = True  # type: ignore[attr-defined]
@@ -174,100 +297,32 @@ def _method(  # noqa: C901, PLR0913, PLR0917 - what a call would otherwise have 
     return method
 
 
-def _now_in_floats() -> tuple[float, int]:
-    """Return the time as `logging.LogRecord` has it until Python 3.12: seconds, and the milliseconds in them."""
-    created = time.time()
-    return created, int((created - int(created)) * 1000)
+class _Clock:
+    """The text of the time to the millisecond, made once a millisecond."""
+
+    __slots__ = ("_formatter", "_layout", "moment")
+
+    def __init__(self, formatter: LineFormatter, layout: str) -> None:
+        self._formatter = formatter
+        self._layout = layout
+        self.moment: Moment = (0.0, 0.0, b"", 0.0, 0)
+        """From when (with it) until when (without it) this holds; the text; the second; its microseconds by then."""
+
+    def tick(self, now: float) -> Moment:
+        """Return the moment that holds now."""
+        second = int(now)
+        thousands = int((now - second) * 1_000_000) // 1000 * 1000
+        # As `logging.LogRecord` has it.
+        milliseconds = int((now - second) * 1000)
+        dated = self._layout.format(self._formatter.dated(second), milliseconds)
+        # A microsecond less at both ends, so that no rounding can make it another millisecond.
+        low, high = second + (thousands + 1) / 1e6, second + (thousands + 999) / 1e6
+        self.moment = moment = (low, high, dated.encode(), float(second), thousands)
+        return moment
 
 
-def _now_in_integers() -> tuple[float, int]:
-    """Return the time as `logging.LogRecord` has it since Python 3.13."""
-    nanoseconds = time.time_ns()
-    created = nanoseconds / 1e9
-    milliseconds = nanoseconds % 1_000_000_000 // 1_000_000
-    if milliseconds == 999 and int(created) != nanoseconds // 1_000_000_000:  # noqa: PLR2004 - rounded up to a second
-        milliseconds = 0
-    return created, milliseconds
-
-
-_now = _now_in_integers if sys.version_info >= (3, 13) else _now_in_floats
-
-
-def _text_of(formatter: TextFormatter, name: str) -> Compose:
-    """Return what makes a line of text, or None where the formatter must."""
-    redactor = formatter.redactor
-    attributes = vars(formatter)
-    size = len(attributes)
-    last_second, dated = 0, ""
-    printable: set[object] = set()
-
-    def compose(
-        level_name: str | None, process_id: int, function: str, text: str, keywords: dict[str, Any]
-    ) -> str | None:
-        nonlocal last_second, dated
-        if keywords or len(attributes) != size or TextFormatter.format is not _text_format:
-            return None
-        if function not in printable or level_name not in printable:
-            if level_name is None or not f"{name}{function}{level_name}".isprintable():
-                return None
-            printable.update((function, level_name))
-        if redactor is not None:
-            text = redactor(text)
-        created, milliseconds = _now()
-        second = int(created)
-        if second != last_second:
-            dated = formatter.dated(second)
-            last_second = second
-        if not text.isprintable():
-            return None
-        return f"{dated},{milliseconds:03d}|{name}|{level_name}|{process_id}|{get_ident()}|{function}()|{text}\n"
-
-    return compose
-
-
-def _json_of(formatter: JsonFormatter, name: str) -> Compose:
-    """Return what makes a line of JSON, or None where the formatter must."""
-    redactor = formatter.redactor
-    attributes = vars(formatter)
-    size = len(attributes)
-    quoted_name = quoted(name)
-    last_second, dated = 0, ""
-    last_process_name: str | None = ""
-    quoted_process_name = ""
-
-    def compose(
-        level_name: str | None, process_id: int, function: str, text: str, keywords: dict[str, Any]
-    ) -> str | None:
-        nonlocal last_second, dated, last_process_name, quoted_process_name
-        if len(attributes) != size or JsonFormatter.format is not _json_format or type(level_name) is not str:
-            return None
-        further = ""
-        if keywords:
-            extra: Any = keywords.get("extra")
-            if len(keywords) != 1 or not _is_simple(extra):
-                return None
-            further = ", " + members(extra, KEYS, redactor)
-        if copy_context() and bound_values():
-            return None
-        if redactor is not None:
-            text = redactor(text)
-        process_name = _process_name()
-        if process_name != last_process_name:
-            quoted_process_name = encode(process_name)
-            last_process_name = process_name
-        created, _ = _now()
-        second = int(created)
-        if second != last_second:
-            dated = formatter.dated(second)
-            last_second = second
-        return (
-            f'{{"timestamp": "{dated}.{int(created % 1 * 1_000_000):06d}Z", "level": {quoted(level_name)}'
-            f', "logger": {quoted_name}, "event": {quoted(text)}, "process": {process_id}'
-            f', "process_name": {quoted_process_name}, "thread": {get_ident()}, "func_name": {quoted(function)}'
-            f"{formatter.tail}{further}}}\n"
-        )
-
-    return compose
+def _clock_of(formatter: LineFormatter) -> _Clock:
+    return _Clock(formatter, '{{"timestamp": "{}.{:03d}' if type(formatter) is JsonFormatter else "{},{:03d}")
 
 
 def _process_name() -> str | None:

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 
+from entry_script_helper.changes import Watched
 from entry_script_helper.jsontext import MISLEADING, encode, members, quoted, readable, representation, type_name
 
 TYPE_CHECKING = False
@@ -87,7 +88,7 @@ def message_of(record: logging.LogRecord) -> str:
         return f"{readable(record.msg)} (could not be formatted with ({texts}): {what})"
 
 
-class LineFormatter(logging.Formatter):
+class LineFormatter(Watched, logging.Formatter):
     """The base of our formatters: `format` gives a finished line, without its newline.
 
     Args:

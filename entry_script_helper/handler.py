@@ -9,6 +9,7 @@ import logging
 from collections import deque
 
 from entry_script_helper import lastresort
+from entry_script_helper.changes import Watched, changes
 from entry_script_helper.formatting import WRITTEN, one_line
 from entry_script_helper.jsontext import readable
 from entry_script_helper.openfiles import open_files
@@ -36,7 +37,7 @@ class _Destination:
         self.file: LogFile | None = None
 
 
-class EntryScriptHandler(logging.Handler):
+class EntryScriptHandler(Watched, logging.Handler):
     """Writes records to the file of the process that it is in. It never raises.
 
     Args:
@@ -49,9 +50,6 @@ class EntryScriptHandler(logging.Handler):
     mode = "a"
     encoding = "utf-8"
 
-    version: object = None
-    """Another object each time that something about this handler is set; `fastpath` asks for it."""
-
     def __init__(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
         super().__init__()
         self.destination = _Destination(locate, formatter)
@@ -60,11 +58,6 @@ class EntryScriptHandler(logging.Handler):
         self.formatter = formatter
         self.open_files = open_files()
         self.open_files.handlers.add(self)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute, and `version` with it."""
-        super().__setattr__(name, value)
-        super().__setattr__("version", object())
 
     @property
     def baseFilename(self) -> str:  # noqa: N802 - logging.FileHandler's name
@@ -143,6 +136,7 @@ class EntryScriptHandler(logging.Handler):
         self.destination.file = None
         self.postponed.clear()
         self._dropped = 0
+        changes.add()
 
     def _put(self, record: logging.LogRecord, line: str | None = None) -> None:
         destination = self.destination
@@ -187,6 +181,7 @@ class EntryScriptHandler(logging.Handler):
     def _postpone(self, record: logging.LogRecord) -> None:
         if len(self.postponed) < _MOST_POSTPONED:
             self.postponed.append(record)
+            changes.add()
         else:
             self._dropped += 1
 
@@ -202,6 +197,7 @@ class EntryScriptHandler(logging.Handler):
                 self._put(record)
             except RecursionError:
                 self.postponed.appendleft(record)
+                changes.add()
                 raise
         if self._dropped and not self.postponed:
             dropped, self._dropped = self._dropped, 0
@@ -219,6 +215,7 @@ class EntryScriptHandler(logging.Handler):
             path, claimed = destination.locate()
             report = _reporter(destination.formatter)
             destination.file = self.open_files.attach(self, path, claimed=claimed, report=report)
+            changes.add()
         return destination.file
 
 

@@ -14,9 +14,11 @@ import fcntl
 import os
 import stat
 import sys
-import threading
+from _thread import get_ident
 from collections import deque
-from time import monotonic, sleep
+from time import sleep, time
+
+from entry_script_helper.turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,17 +66,15 @@ class LogFile:
         self.trouble: OSError | None = None
         self._claimed = claimed
         self._report = report
-        self._descriptor = -1
+        self.descriptor = -1
         self._inode = self._device = -1
         self._torn = False
         self._streak = 0
-        self._look_again = 0.0
-        self._is_steady = False
+        self.looked_at = self.steady_until = 0.0
         self._size_at_look = 0
         self._is_unlooked = False
         self._recovered = b""
-        # Re-entrant: a signal handler or a destructor may log while this thread is writing.
-        self._lock = threading.RLock()
+        self.turn = Turn()
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._dropped = 0
@@ -83,7 +83,7 @@ class LogFile:
     @property
     def in_use(self) -> bool:
         """Whether the file is open."""
-        return self._descriptor >= 0
+        return self.descriptor >= 0
 
     def open(self) -> None:
         """Open the file now, so that it is there before the first record.
@@ -91,44 +91,57 @@ class LogFile:
         Raises:
             OSError: It can't be opened; `write` will try again.
         """
-        with self._lock:
+        with self.turn:
             if not self._busy and not self._is_open():
                 self._open()
 
-    def write(self, data: bytes) -> bool:
+    def write(self, data: bytes, now: float | None = None) -> bool:
         """Append one record, whole.
+
+        Args:
+            data: The record.
+            now: The time, as `time.time` has it, where that is known already.
 
         Returns:
             True if it has reached the kernel; False if it waits (or was dropped: too many wait), and `trouble`
             says why.
         """
-        with self._lock:
-            written = 0
-            if self._is_steady and monotonic() < self._look_again:
-                self._is_unlooked = True
-                try:
-                    written = os.write(self._descriptor, data)
-                except OSError:  # it comes again below, where it is dealt with
-                    pass
-                else:
+        if now is None:
+            now = time()
+        thread = get_ident()
+        owner = self.turn.owner
+        if owner.setdefault(None, thread) is thread:
+            try:
+                # A clock that was put back ends a burst.
+                if self.looked_at <= now < self.steady_until:
+                    written = os.write(self.descriptor, data)
                     if written == len(data):
                         return True
-            return self._write(data, written)
+                    return self.go_on(data, written)
+            except OSError:  # it comes again below, where it is dealt with
+                pass
+            finally:
+                owner.clear()
+        with self.turn:
+            return self.go_on(data)
 
-    def _write(self, data: bytes, written: int) -> bool:
-        self._is_steady = False
+    def go_on(self, data: bytes, written: int = 0) -> bool:
+        """Append a record of which so many bytes are written, in this thread's turn; return what `write` does."""
+        self.steady_until = 0.0
         if self._busy:  # this is a signal handler's record: the write that it broke into goes on with it
             self._keep(data)
             return True
         if (not (self._waiting or self._dropped) or self._drain()) and self._append(data, written):
-            self._is_steady = self._streak > _BURST and not self._waiting
+            if self._streak > _BURST and not self._waiting:
+                self._is_unlooked = True
+                self.steady_until = self.looked_at + _PAUSE
             return not self._waiting or self._drain()
         self._keep(data)
         return False
 
     def drain(self) -> int:
         """Try once more to write what waits; return how many records were not written, now or ever."""
-        with self._lock:
+        with self.turn:
             if not self._busy:
                 if self._is_unlooked:
                     self._append(b"")
@@ -137,14 +150,14 @@ class LogFile:
 
     def close(self) -> None:
         """Write what waits if that is possible, and give the file back; a later `write` opens it again."""
-        with self._lock:
+        with self.turn:
             self.drain()
             self._release()
 
     def abandon(self) -> None:
         """Forget everything without writing: this is a forked child, and all of it is its parent's."""
-        self._lock = threading.RLock()
-        self._is_unlooked = self._is_steady = False
+        self.turn = Turn()
+        self._is_unlooked = False
         self._recovered = b""
         self._release()
         self._waiting.clear()
@@ -181,7 +194,7 @@ class LogFile:
                     self._open()
                 if self._torn or self._recovered:
                     whole = self._recovered + (b"\n" if self._torn else b"") + data
-                written = os.write(self._descriptor, whole)
+                written = os.write(self.descriptor, whole)
             if written != len(whole):
                 self._finish(whole, written)
         except OSError as error:
@@ -197,15 +210,15 @@ class LogFile:
     def _finish(self, data: bytes, written: int) -> None:
         """Write the rest of a record of which a part was written; take that part back where the rest won't go."""
         self._busy = True  # what a signal handler logs now would stand in the midst of this record
-        self._is_steady = False
+        self.steady_until = 0.0
         try:
             while written < len(data):
-                written += os.write(self._descriptor, data[written:])
+                written += os.write(self.descriptor, data[written:])
         except OSError:
-            end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
             # Nothing came behind the part, so that taking it back takes nobody else's record.
-            if os.fstat(self._descriptor).st_size == end:
-                os.ftruncate(self._descriptor, end - written)
+            if os.fstat(self.descriptor).st_size == end:
+                os.ftruncate(self.descriptor, end - written)
             else:
                 self._torn = True
             raise
@@ -217,23 +230,22 @@ class LogFile:
 
         It may have been deleted, renamed or replaced (logrotate), or a directory above it.
         """
-        now = monotonic()
-        # Between two looks in a burst lies no more than the pause; without a burst each record is looked after.
-        self._streak = self._streak + 1 if now < self._look_again + _PAUSE else 0
+        now = time()
+        # Between two looks in a burst lies no more than the pause and the time to the next record.
+        self._streak = self._streak + 1 if self.looked_at <= now < self.looked_at + 2 * _PAUSE else 0
         try:
             found = os.lstat(self.path)
         except OSError:
             return False
         if found.st_ino != self._inode or found.st_dev != self._device:
             return False
-        self._look_again = now + _PAUSE
+        self.looked_at = now
         self._size_at_look = found.st_size
         self._is_unlooked = False
         return True
 
     def _open(self) -> None:
         self._busy = True  # a signal handler that logs now would claim the file against us
-        self._is_steady = False
         try:
             self._claim_and_open()
         finally:
@@ -258,13 +270,13 @@ class LogFile:
             raise refused
         found = os.fstat(descriptor)
         self.path = candidate
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._inode, self._device = found.st_ino, found.st_dev
         self._torn = ends_within_a_line(descriptor)
 
     def _release(self) -> None:
-        self._is_steady = False
-        descriptor, self._descriptor = self._descriptor, -1
+        self.steady_until = 0.0
+        descriptor, self.descriptor = self.descriptor, -1
         with contextlib.suppress(OSError):
             found = os.fstat(descriptor)
             # The number may have become somebody else's file: that is not ours to close.
