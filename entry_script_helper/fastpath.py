@@ -63,7 +63,6 @@ _emit = _of_handler.emit
 
 _modules = sys.modules
 _join = b"".join
-_write = os.write
 _get_frame = sys._getframe  # noqa: SLF001 - as logging does
 _level_names = logging._levelToName  # noqa: SLF001 - addLevelName changes it in place
 
@@ -184,12 +183,12 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
     def method(msg: object, *args: Any, **keywords: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
         nonlocal process_name
         try:
-            if not (enabled[level] and _level_names[level] is level_name):
-                return aside(msg, args, keywords)
+            is_on = enabled[level] and _level_names[level] is level_name
         except KeyError:
-            return aside(msg, args, keywords)
-        if not (
-            changes.latest is as_it_was
+            is_on = False
+        if not (  # not from within `except`: a record would find that error in sys.exc_info()
+            is_on
+            and changes.latest is as_it_was
             and len(attributes) == size
             and not logger.disabled
             and not logger.filters
@@ -279,16 +278,21 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
             line = _join((dated, middle, encoded, b"\n"))
         if owner.setdefault(None, thread) is thread:  # as `LogFile.write` does
             try:
+                written = 0
                 if file.looked_at <= now < file.steady_until:
-                    written = _write(file.descriptor, line)
-                    if written != len(line) and not file.go_on(line, written):
-                        handler.show_failure(file, line[:-1].decode())
-                    return None
-            except OSError:
-                pass
+                    try:
+                        written = os.write(file.descriptor, line)
+                    except OSError:
+                        pass
+                    else:
+                        if written == len(line):
+                            return None
+                is_written = file.go_on(line, written)
             finally:
                 owner.clear()
-        if not file.write(line, now):
+        else:
+            is_written = file.write(line)
+        if not is_written:
             handler.show_failure(file, line[:-1].decode())
         return None
 
@@ -313,12 +317,25 @@ class _Clock:
         second = int(now)
         thousands = int((now - second) * 1_000_000) // 1000 * 1000
         # As `logging.LogRecord` has it.
-        milliseconds = int((now - second) * 1000)
+        milliseconds = _milliseconds(now - second)
         dated = self._layout.format(self._formatter.dated(second), milliseconds)
         # A microsecond less at both ends, so that no rounding can make it another millisecond.
         low, high = second + (thousands + 1) / 1e6, second + (thousands + 999) / 1e6
         self.moment = moment = (low, high, dated.encode(), float(second), thousands)
         return moment
+
+
+def _milliseconds_cut(fraction: float) -> int:
+    """Return the milliseconds of a fraction of a second as `logging.LogRecord` has them until Python 3.12."""
+    return int(fraction * 1000)
+
+
+def _milliseconds_rounded(fraction: float) -> int:
+    """Return them as since Python 3.13, where they are made of whole nanoseconds."""
+    return min(round(fraction * 1_000_000) // 1000, 999)
+
+
+_milliseconds = _milliseconds_rounded if sys.version_info >= (3, 13) else _milliseconds_cut
 
 
 def _clock_of(formatter: LineFormatter) -> _Clock:

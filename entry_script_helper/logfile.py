@@ -110,20 +110,23 @@ class LogFile:
             now = time()
         thread = get_ident()
         owner = self.turn.owner
-        if owner.setdefault(None, thread) is thread:
-            try:
-                # A clock that was put back ends a burst.
-                if self.looked_at <= now < self.steady_until:
+        if owner.setdefault(None, thread) is not thread:
+            with self.turn:
+                return self.go_on(data)
+        try:
+            written = 0
+            # A clock that was put back ends a burst.
+            if self.looked_at <= now < self.steady_until:
+                try:
                     written = os.write(self.descriptor, data)
+                except OSError:  # it comes again below, where it is dealt with
+                    pass
+                else:
                     if written == len(data):
                         return True
-                    return self.go_on(data, written)
-            except OSError:  # it comes again below, where it is dealt with
-                pass
-            finally:
-                owner.clear()
-        with self.turn:
-            return self.go_on(data)
+            return self.go_on(data, written)
+        finally:
+            owner.clear()
 
     def go_on(self, data: bytes, written: int = 0) -> bool:
         """Append a record of which so many bytes are written, in this thread's turn; return what `write` does."""

@@ -210,7 +210,7 @@ def place(tmp_path_factory):
     return tmp_path_factory.mktemp("place")
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     as_json=st.booleans(),
     level=st.sampled_from(["DEBUG", "INFO", "ERROR"]),
@@ -259,7 +259,9 @@ def test_it_is_used(place):
         logger = EntryScriptHelper(place).config(NAME, json=as_json)
         assert "debug" not in vars(logger)
         listener = mock.Mock(side_effect=AssertionError)
-        with patch(logger.handlers[0].__class__, "_put", listener), patch(logging.root, "handlers", []):
+        for first in (logger.info, logger.warning):  # from which on a level is known to be on
+            first("the first")
+        with patch(EntryScriptHandler, "handle", listener), patch(logging.root, "handlers", []):
             logger.info("processed %d of %s", 1, "abc")
             logger.warning("plain")
             logger.debug("disabled")
@@ -294,15 +296,14 @@ def test_stepping_aside(place, as_json, change, keywords):
     assert fast[1].count(b"\n") == plain[1].count(b"\n") == (not change.startswith("disable"))
 
 
-def test_clock():
-    """Milliseconds are those that a record has, also where they round up to a second."""
-    for ns in (1_677_903_920_999_999_900, 1_700_000_000_123_456_789):
-        with patch(time, "time_ns", lambda ns=ns: ns):
-            created, milliseconds = fastpath._now_in_integers()
-            assert created == ns / 1e9
-            assert milliseconds == (0 if ns == 1_677_903_920_999_999_900 else 123)
-    with patch(time, "time", lambda: 5.25):
-        assert fastpath._now_in_floats() == (5.25, 250)
+@pytest.mark.parametrize(
+    ("now", "cut", "rounded"),
+    [(5.25, 250, 250), (1_700_000_000.123, 122, 123), (1_700_000_000.9999998, 999, 999), (1_700_000_000.0, 0, 0)],
+)
+def test_milliseconds(now, cut, rounded):
+    """Milliseconds are those that a record has: cut off, or since Python 3.13 made of whole nanoseconds."""
+    assert fastpath._milliseconds_cut(now % 1) == cut
+    assert fastpath._milliseconds_rounded(now % 1) == rounded
 
 
 def test_text_that_needs_more(tmp_path, monkeypatch):
@@ -383,8 +384,9 @@ def test_full_disk(tmp_path, monkeypatch, capsys):
     logger = EntryScriptHelper(tmp_path).config("fast.full")
     file = logger.handlers[0].destination.file
     with monkeypatch.context() as context:
-        context.setattr(type(file), "write", lambda self, data: False)
         context.setattr(logging.root, "handlers", [])
+        logger.info("written")
+        context.setattr(type(file), "go_on", lambda self, data, written=0: False)
         logger.info("shown")
     assert "|shown\n" in capsys.readouterr().err
 

@@ -46,7 +46,7 @@ def test_trouble_within_a_burst(file, monkeypatch, refused):
     """In a burst, too, a record that the kernel takes in pieces or refuses at first is whole, and once."""
     write = os.write
     file.write(b"first\n")
-    file._is_steady, file._look_again = True, float("inf")
+    file.steady_until = float("inf")
     calls = []
 
     def once(descriptor, data):
@@ -167,8 +167,8 @@ def test_descriptor_that_became_another_file(file, tmp_path):
     """A descriptor whose number was taken over is not closed when the file is given back."""
     file.open()
     with (tmp_path / "mine").open("w") as mine:
-        os.dup2(mine.fileno(), file._descriptor)
-        taken = file._descriptor
+        os.dup2(mine.fileno(), file.descriptor)
+        taken = file.descriptor
         file.close()
         os.fstat(taken)
         os.close(taken)
