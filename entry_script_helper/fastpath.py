@@ -9,16 +9,19 @@ is made once: the text of a millisecond, of a thread, of a level.
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import os
 import sys
+import threading
 import time
 from _contextvars import copy_context  # the C modules alone, which cost nothing to load
 from _thread import get_ident
+from collections.abc import Mapping
 
 from entry_script_helper.changes import changes
-from entry_script_helper.formatting import KEYS, STANDARD, JsonFormatter, TextFormatter, bound_values
+from entry_script_helper.formatting import KEYS, STANDARD, WRITTEN, JsonFormatter, TextFormatter, bound_values
 from entry_script_helper.handler import EntryScriptHandler
 from entry_script_helper.jsontext import encode, members, quoted
 from entry_script_helper.redaction import HARMLESS
@@ -58,6 +61,7 @@ _is_enabled_for, _log, _find_caller, _make_record, _handle, _call_handlers = (
     _dict_of_logger[name] for name in ("isEnabledFor", "_log", "findCaller", "makeRecord", "handle", "callHandlers")
 )
 _dict_of_record = vars(_of_record)
+_debug, _info = _of_logger.debug, _of_logger.info
 _record_init, _get_message = _dict_of_record["__init__"], _of_record.getMessage
 _emit = _of_handler.emit
 
@@ -104,6 +108,7 @@ def _can_be_bound(logger: logging.Logger, handler: EntryScriptHandler) -> bool:
         and type(formatter) in _PLAIN
         and formatter is handler.destination.formatter
         and not handler.postponed
+        and handler.level <= logger.level
         and all(_is_its_class_s(handler, name) for name in ("emit", "handle", "_put", "_line"))
         and all(_is_its_class_s(formatter, name) for name in ("format", "formatTime", "dated"))
     )
@@ -114,23 +119,51 @@ def _is_its_class_s(thing: object, name: str) -> bool:
 
 
 def _bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
-    # A level that is off is left to the class's own method: nothing is sooner than that.
-    names = [name for name, level in _LEVELS.items() if level >= max(logger.level, handler.level)]
     # A dictionary of its own and not one that shares its keys with those of other loggers: CPython reads its
     # attributes in a tenth of the time.
     logger.__dict__ = {**vars(logger)}
-    size = len(vars(logger).keys() | set(names))
-    for name in names:
-        setattr(logger, name, _method(logger, handler, name, size))
+    size = len(vars(logger).keys() | _LEVELS.keys())
+    for name, level in _LEVELS.items():
+        aside = functools.partial(_step_aside, logger, handler, name, changes.latest)
+        if level < logger.level and name in _OFF:
+            method = _OFF[name](logger._cache, aside)  # type: ignore[attr-defined]  # noqa: SLF001
+        else:
+            method = _method(logger, handler, name, size, aside)
+        method.is_entry_script_function = True  # type: ignore[attr-defined]
+        method.__name__ = method.__qualname__ = name
+        setattr(logger, name, method)
+
+
+def _step_aside(  # noqa: PLR0913, PLR0917 - the first four are given beforehand
+    logger: logging.Logger,
+    handler: EntryScriptHandler,
+    name: str,
+    as_it_was: object,
+    msg: object,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+) -> None:
+    """Call the method of the logger's class; from the next call on go the fast way again, if that can be."""
+    keywords["stacklevel"] = keywords.get("stacklevel", 1) + 2  # past this function and the one that calls it
+    getattr(type(logger), name)(logger, msg, *args, **keywords)
+    if changes.latest is not as_it_was and handler.destination.file and handler in logger.handlers:
+        # Where there can't be new functions, those of before go on stepping aside.
+        if _can_be_bound(logger, handler):
+            _bind(logger, handler)
 
 
 def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look up
-    logger: logging.Logger, handler: EntryScriptHandler, name: str, size: int
+    logger: logging.Logger,
+    handler: EntryScriptHandler,
+    name: str,
+    size: int,
+    aside: Callable[[object, tuple[Any, ...], dict[str, Any]], None],
 ) -> Callable[..., None]:
     """Return the function for one level of one logger."""
+    level = _LEVELS[name]
     formatter: Any = handler.formatter
     as_json = type(formatter) is JsonFormatter
-    level = _LEVELS[name]
+    ours = [handler]
     level_name = _level_names.get(level)
     if type(level_name) is not str or not level_name.isprintable():
         level_name = None  # no name is that
@@ -153,14 +186,6 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
         getattr(sys.modules.get("structlog.contextvars"), "_CONTEXT_VARS", True),
         sys.modules.get("multiprocessing.process"),
     )
-
-    def aside(msg: object, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        keywords["stacklevel"] = keywords.get("stacklevel", 1) + 2  # past this function and the one that calls it
-        getattr(type(logger), name)(logger, msg, *args, **keywords)
-        if changes.latest is not as_it_was and handler.destination.file and handler in logger.handlers:
-            # Where there can't be new functions, those of before go on stepping aside.
-            if _can_be_bound(logger, handler):
-                _bind(logger, handler)
 
     def in_the_middle(thread: int, function: str) -> bytes | None:
         """Return what stands in a line for this thread and function, and around that; None if it needs more care."""
@@ -196,11 +221,8 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
             and logger.name is logger_name
         ):
             return aside(msg, args, keywords)
-        handlers = logger.handlers
         if not (
-            len(handlers) == 1
-            and handlers[0] is handler
-            and logging._logRecordFactory is _Record  # type: ignore[attr-defined]  # noqa: SLF001
+            logging._logRecordFactory is _Record  # type: ignore[attr-defined]  # noqa: SLF001
             and logging.logThreads
             and logging.logProcesses
         ):
@@ -222,15 +244,22 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
             and type(msg) is str
         ):
             return aside(msg, args, keywords)
-        if logger.propagate:
+        others = None
+        if logger.handlers != ours:
+            others = _other_handlers(logger, handler)
+            if others is None:
+                return aside(msg, args, keywords)
+        elif logger.propagate:
             ancestor = logger.parent
             while ancestor is not None:
                 if ancestor.handlers:
-                    return aside(msg, args, keywords)
+                    others = _other_handlers(logger, handler)
+                    break
                 ancestor = ancestor.parent
-        if keywords and not (as_json and len(keywords) == 1 and _is_simple(keywords.get("extra"))):
+        if keywords and not (len(keywords) == 1 and _is_simple(keywords.get("extra"))):
             return aside(msg, args, keywords)
-        code = _get_frame(1).f_code
+        frame = _get_frame(1)
+        code = frame.f_code
         try:
             text = msg % args if args else msg
             encoded = text.encode()
@@ -243,7 +272,7 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
             if as_json:
                 text = quoted(text)[1:-1]
             elif not text.isprintable():
-                return aside(text, (), keywords)
+                return aside(*_whole(others, msg, args, text), keywords)
             encoded = text.encode()
         thread = get_ident()
         try:
@@ -251,7 +280,7 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
         except KeyError:
             middle = in_the_middle(thread, code.co_name)
             if middle is None:
-                return aside(text, (), keywords)
+                return aside(*_whole(others, msg, args, text), keywords)
         now = time.time()
         low, high, dated, second, thousands = clock.moment
         if not low <= now < high:
@@ -259,7 +288,7 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
         if as_json:
             opening, ever_bound, processes = for_json
             if ever_bound and copy_context() and bound_values():
-                return aside(text, (), keywords)
+                return aside(*_whole(others, msg, args, text), keywords)
             if processes is not None and logging.logMultiprocessing:
                 present = processes._current_process._name  # noqa: SLF001 - its functions take six times as long
             elif "multiprocessing" in _modules or not logging.logMultiprocessing:
@@ -285,20 +314,149 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
                     except OSError:
                         pass
                     else:
-                        if written == len(line):
+                        if written == len(line) and not others:
                             return None
-                is_written = file.go_on(line, written)
+                is_written = written == len(line) or file.go_on(line, written)
             finally:
                 owner.clear()
         else:
             is_written = file.write(line)
         if not is_written:
             handler.show_failure(file, line[:-1].decode())
+        if others:
+            record = _record(logger_name, level, frame, msg, args, now, thread, process_id, keywords)
+            for other in others:
+                if level >= other.level:
+                    other.handle(record)
         return None
 
-    method.is_entry_script_function = True  # type: ignore[attr-defined]
-    method.__name__ = method.__qualname__ = name
     return method
+
+
+def _debug_off(enabled: dict[int, bool], aside: Callable[..., None]) -> Callable[..., None]:
+    """Return `debug` for a logger whose level is above.
+
+    It is called most often of all, and must cost no more than the standard library's: so it is the one that asks for
+    no change of ``Logger.isEnabledFor``.
+    """
+
+    def method(msg: object, *args: Any, **keywords: Any) -> None:  # noqa: ANN401
+        try:
+            if not enabled[10] and _of_logger.debug is _debug:
+                return
+        except KeyError:
+            pass
+        aside(msg, args, keywords)
+        if enabled.get(10):
+            changes.add()  # that level is on by now, and the next call finds another function
+
+    return method
+
+
+def _info_off(enabled: dict[int, bool], aside: Callable[..., None]) -> Callable[..., None]:
+    """Return `info` for a logger whose level is above: as `_debug_off`."""
+
+    def method(msg: object, *args: Any, **keywords: Any) -> None:  # noqa: ANN401
+        try:
+            if not enabled[20] and _of_logger.info is _info:
+                return
+        except KeyError:
+            pass
+        aside(msg, args, keywords)
+        if enabled.get(20):
+            changes.add()
+
+    return method
+
+
+_OFF = {"debug": _debug_off, "info": _info_off}
+
+
+def _other_handlers(logger: logging.Logger, ours: EntryScriptHandler) -> list[logging.Handler] | None:
+    """Return the handlers that a record meets behind ours, as `logging.Logger.callHandlers` finds them.
+
+    None if ours is not the first, or a second time among them.
+    """
+    handlers: list[logging.Handler] = []
+    current: logging.Logger | None = logger
+    while current is not None:
+        handlers += current.handlers
+        current = current.parent if current.propagate else None
+    return handlers[1:] if handlers and handlers[0] is ours and handlers.count(ours) == 1 else None
+
+
+def _whole(
+    others: list[logging.Handler] | None, msg: object, args: tuple[Any, ...], text: str
+) -> tuple[object, tuple[Any, ...]]:
+    """Return message and arguments for the plain way: none where nobody could tell, since their code must run once."""
+    return (msg, args) if others else (text, ())
+
+
+_new_record = _Record.__new__
+_paths: dict[str, tuple[str, str]] = {}
+
+
+def _record(  # noqa: PLR0913, PLR0917 - what the record holds
+    name: str,
+    level: int,
+    frame: Any,  # noqa: ANN401
+    msg: object,
+    args: Any,  # noqa: ANN401
+    now: float,
+    thread: int,
+    process_id: int,
+    keywords: dict[str, Any],
+) -> logging.LogRecord:
+    """Return the record that `logging` would have made: for the handlers of others, sooner."""
+    path = frame.f_code.co_filename
+    names = _paths.get(path)
+    if names is None:
+        if len(_paths) >= _MOST_FUNCTIONS:
+            _paths.clear()
+        file_name = os.path.basename(path)
+        names = _paths[path] = (file_name, os.path.splitext(file_name)[0])
+    if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
+        args = args[0]
+    record = _new_record(_Record)
+    record.__dict__ = state = {
+        "name": name,
+        "msg": msg,
+        "args": args,
+        "levelname": _level_names[level],
+        "levelno": level,
+        "pathname": path,
+        "filename": names[0],
+        "module": names[1],
+        "exc_info": None,
+        "exc_text": None,
+        "stack_info": None,
+        "lineno": frame.f_lineno,
+        "funcName": frame.f_code.co_name,
+        "created": now,
+        "msecs": _msecs(now % 1),
+        "relativeCreated": (now - _start) * 1000,
+        "thread": thread,
+        "threadName": threading.current_thread().name,
+        "processName": _process_name(),
+        "process": process_id,
+    }
+    if sys.version_info >= (3, 12):
+        state["taskName"] = _task_name()
+    if keywords:
+        state.update(keywords["extra"])
+    state[WRITTEN] = process_id
+    return record
+
+
+_start: float = logging._startTime / (1e9 if sys.version_info >= (3, 13) else 1)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _task_name() -> str | None:
+    asyncio = sys.modules.get("asyncio") if logging.logAsyncioTasks else None  # type: ignore[attr-defined]
+    try:
+        return str(asyncio.current_task().get_name()) if asyncio else None
+    except Exception:  # noqa: BLE001 - there is no task, or asyncio is half imported
+        return None
 
 
 class _Clock:
@@ -336,6 +494,11 @@ def _milliseconds_rounded(fraction: float) -> int:
 
 
 _milliseconds = _milliseconds_rounded if sys.version_info >= (3, 13) else _milliseconds_cut
+
+
+def _msecs(fraction: float) -> float:
+    """Return the milliseconds of a fraction of a second as a record has them: until Python 3.9 with a fraction."""
+    return float(_milliseconds(fraction)) if sys.version_info >= (3, 10) else fraction * 1000
 
 
 def _clock_of(formatter: LineFormatter) -> _Clock:
