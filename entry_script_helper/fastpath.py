@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from entry_script_helper.formatting import LineFormatter
+    from entry_script_helper.redaction import Redactor
 
     Moment = tuple[float, float, bytes, float, int]
 
@@ -70,8 +71,6 @@ _join = b"".join
 _get_frame = sys._getframe  # noqa: SLF001 - as logging does
 _level_names = logging._levelToName  # noqa: SLF001 - addLevelName changes it in place
 
-# An argument of another type may run code of its own, which must run once.
-_SIMPLE = frozenset([str, int, float, bool, type(None)])
 
 # A translation that changes all but the characters that are written as they are.
 _PLAIN = {
@@ -179,6 +178,7 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
     attributes = vars(logger)
     enabled = logger._cache  # type: ignore[attr-defined]  # noqa: SLF001 - emptied in place when a level changes
     clock = _clock_of(formatter)
+    extra_members = functools.partial(_members_of_extra, {}, formatter.redactor if as_json else None, plain)
     threads: dict[int, dict[str, bytes]] = {}
     process_name: str | None = None
     for_json = (
@@ -256,8 +256,10 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
                     others = _other_handlers(logger, handler)
                     break
                 ancestor = ancestor.parent
-        if keywords and not (len(keywords) == 1 and _is_simple(keywords.get("extra"))):
-            return aside(msg, args, keywords)
+        if keywords:
+            further = extra_members(keywords)
+            if further is None:
+                return aside(msg, args, keywords)
         frame = _get_frame(1)
         code = frame.f_code
         try:
@@ -300,7 +302,7 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
                 threads.clear()
                 middle = in_the_middle(thread, code.co_name)
             if keywords:
-                middle = middle[:-2] + f", {members(keywords['extra'], KEYS, formatter.redactor)}}}\n".encode()
+                middle = _join((middle[:-2], further, b"}\n"))
             micro = _THREE_DIGITS[int((now - second) * 1000000.0) - thousands]
             line = _join((dated, micro, opening, encoded, middle))
         else:
@@ -513,11 +515,58 @@ def _process_name() -> str | None:
     return multiprocessing.current_process().name if multiprocessing else "MainProcess"
 
 
-def _is_simple(extra: Any) -> bool:  # noqa: ANN401
-    """Tell whether extras are plain values under names that a record has not."""
-    if type(extra) is not dict or not extra:
-        return False
+def _members_of_extra(
+    labels: dict[str, str | None], redactor: Redactor | None, plain: bytes, keywords: dict[str, Any]
+) -> bytes | None:
+    """Return plain extras as members of a JSON object, behind others; None for all that needs more care.
+
+    Args:
+        labels: What stands before a value, by its key: filled here.
+        redactor: As in a formatter.
+        plain: Translates all but the characters that are written as they are.
+        keywords: Of the logging call.
+    """
+    extra: Any = keywords.get("extra")
+    if len(keywords) != 1 or type(extra) is not dict or not extra:
+        return None
+    texts = []
     for key, value in extra.items():
-        if type(key) is not str or key in STANDARD or type(value) not in _SIMPLE:
-            return False
-    return True
+        label = labels.get(key) if type(key) is str else None
+        if label is None:
+            label = _label(labels, redactor, key)
+            if label is None:
+                return None
+        kind = type(value)
+        if kind is str:
+            try:
+                encoded = value.encode()
+            except UnicodeEncodeError:
+                return None
+            if encoded.translate(plain) is not encoded or "bearer" in value.casefold():
+                value = quoted(redactor(value) if redactor else value)[1:-1]  # noqa: PLW2901
+            texts.append(f'{label}"{value}"')
+        elif kind is int or kind is float:
+            text = repr(value)
+            if text[-1] in "fn" or (kind is int and len(text) > _MOST_DIGITS):  # inf, nan, what JSON's readers cut
+                return None
+            texts.append(label + text)
+        elif kind is bool:
+            texts.append(f"{label}true" if value else f"{label}false")
+        elif value is None:
+            texts.append(f"{label}null")
+        else:
+            return None
+    return "".join(texts).encode()
+
+
+_MOST_DIGITS = 18
+
+
+def _label(labels: dict[str, str | None], redactor: Redactor | None, key: object) -> str | None:
+    """Return what stands before the value of an extra; None where its key makes a difference to it."""
+    if type(key) is not str or key in STANDARD or members({key: 1}, KEYS, redactor) != f'"{key}": 1':
+        return None
+    if len(labels) >= _MOST_FUNCTIONS:
+        labels.clear()
+    labels[key] = label = f', "{key}": '
+    return label

@@ -52,6 +52,8 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\n", "\n\t")
+    if text.replace("\n\t", "").isprintable():
+        return text
     return _control().sub(_escape, text)
 
 
@@ -161,6 +163,14 @@ class TextFormatter(LineFormatter):
         """Return the record's time as the standard library writes it, in UTC."""
         milliseconds = _fraction(record.__dict__.get("msecs"), 1)
         return f"{self._date_and_time(record)},{milliseconds:03d}"
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's
+        """Return an exception with its traceback as the standard library writes them, without the last newline."""
+        if not isinstance(ei, tuple) or not isinstance(ei[1], BaseException):
+            return super().formatException(ei)
+        from entry_script_helper import tracebacks  # noqa: PLC0415 - for those records alone
+
+        return tracebacks.formatted(ei[1], ei[2]).removesuffix("\n")
 
     def _exception(self, record: logging.LogRecord) -> str:
         # Neither read from nor left in record.exc_text while there is an exception: other handlers share the

@@ -499,7 +499,7 @@ def test_an_exception_that_never_ends_is_the_handlers_business(monkeypatch):
     monkeypatch.setattr(formatting, "structured_exception", endless)
     with pytest.raises(RecursionError):
         JsonFormatter().format(record)
-    monkeypatch.setattr(logging.Formatter, "formatException", endless)
+    monkeypatch.setattr(TextFormatter, "formatException", endless)
     with pytest.raises(RecursionError):
         TextFormatter().format(record)
 

@@ -24,6 +24,7 @@ LAYERS = [
     "contract",
     "machine",
     "environment",
+    "tracebacks",
     "formatting",
     "logfile",
     "stacks",

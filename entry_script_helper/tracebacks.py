@@ -1,0 +1,63 @@
+"""An exception's traceback as the standard library writes it, with the text of each place in the code made once.
+
+To find a place's source line, and what in it to underline, takes most of the time that a record with a traceback
+takes; and where items fail by the thousand, they fail in the same places.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, TracebackType
+
+_MOST_PLACES = 1000
+_MOST_FRAMES = 100
+# Times that a line may follow itself before the standard library writes how often it does.
+_CUTOFF = 3
+
+# Those of which the standard library tells more than their text, for which it wants the whole traceback.
+_SPECIAL: tuple[type[BaseException], ...] = (NameError, AttributeError, ImportError, SyntaxError)
+if sys.version_info >= (3, 11):
+    _SPECIAL += (BaseExceptionGroup,)
+
+_places: dict[tuple[int, int], tuple[CodeType, str]] = {}
+"""By a code object's id and a place in it: that object, so that its id stays its own, and the text."""
+
+
+def formatted(exception: BaseException, trace: TracebackType | None) -> str:
+    """Return what `traceback.print_exception` prints of an exception that was just raised."""
+    if not _is_plain(exception):
+        return "".join(traceback.format_exception(type(exception), exception, trace))
+    lines = ["Traceback (most recent call last):\n"] if trace else []
+    following, line, repeated = trace, None, 0
+    while following is not None:
+        code = following.tb_frame.f_code
+        before, line = line, (id(code), following.tb_lineno)
+        repeated = repeated + 1 if line == before else 0
+        if repeated >= _CUTOFF or len(lines) > _MOST_FRAMES:
+            return "".join(traceback.format_exception(type(exception), exception, trace))
+        lines.append(_text_of((id(code), following.tb_lasti), following))
+        following = following.tb_next
+    return "".join([*lines, *traceback.format_exception_only(type(exception), exception)])
+
+
+def _is_plain(exception: BaseException) -> bool:
+    """Tell whether nothing but the places and one line at the end is to be written."""
+    return (
+        not isinstance(exception, _SPECIAL)
+        and exception.__cause__ is None
+        and (exception.__context__ is None or exception.__suppress_context__)
+        and not hasattr(sys, "tracebacklimit")
+    )
+
+
+def _text_of(place: tuple[int, int], trace: TracebackType) -> str:
+    known = _places.get(place)
+    if known is None:
+        if len(_places) >= _MOST_PLACES:
+            _places.clear()
+        known = _places[place] = (trace.tb_frame.f_code, "".join(traceback.format_tb(trace, 1)))
+    return known[1]
