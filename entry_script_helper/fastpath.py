@@ -133,6 +133,27 @@ def _bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
         setattr(logger, name, method)
 
 
+def event_methods(logger: logging.Logger, handler: EntryScriptHandler, name: str) -> dict[str, Callable[..., object]]:
+    """Return functions by level that write structlog's events as JSON: none where that must be done the plain way.
+
+    They take the event, its arguments, and as ``event`` the values and the caller's frame. They return
+    `NotImplemented`, having done nothing, where something was changed.
+
+    Args:
+        logger: The logger that has the handler.
+        handler: Our handler.
+        name: The name of structlog's logger.
+    """
+    if not _can_be_bound(logger, handler) or not name.isprintable() or type(handler.formatter) is not JsonFormatter:
+        return {}
+    size = len(vars(logger))
+    return {level: _method(logger, handler, level, size, _not_implemented, name) for level in _LEVELS}
+
+
+def _not_implemented(*_: object) -> Any:  # noqa: ANN401 - a constant that has no type of its own
+    return NotImplemented
+
+
 def _step_aside(  # noqa: PLR0913, PLR0917 - the first four are given beforehand
     logger: logging.Logger,
     handler: EntryScriptHandler,
@@ -156,9 +177,10 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
     handler: EntryScriptHandler,
     name: str,
     size: int,
-    aside: Callable[[object, tuple[Any, ...], dict[str, Any]], None],
+    aside: Callable[[object, tuple[Any, ...], dict[str, Any]], Any],
+    event_name: str | None = None,
 ) -> Callable[..., None]:
-    """Return the function for one level of one logger."""
+    """Return the function for one level of one logger, or with *event_name* that for structlog's events."""
     level = _LEVELS[name]
     formatter: Any = handler.formatter
     as_json = type(formatter) is JsonFormatter
@@ -178,11 +200,12 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
     attributes = vars(logger)
     enabled = logger._cache  # type: ignore[attr-defined]  # noqa: SLF001 - emptied in place when a level changes
     clock = _clock_of(formatter)
-    extra_members = functools.partial(_members_of_extra, {}, formatter.redactor if as_json else None, plain)
+    of_keywords = _members_of_event if event_name else _members_of_extra
+    further_members = functools.partial(of_keywords, {}, formatter.redactor if as_json else None, plain)
     threads: dict[int, dict[str, bytes]] = {}
     process_name: str | None = None
     for_json = (
-        f'Z", "level": {quoted(level_name or "")}, "logger": {quoted(logger_name)}, "event": "'.encode(),
+        f'Z", "level": {quoted(level_name or "")}, "logger": {quoted(event_name or logger_name)}, "event": "'.encode(),
         getattr(sys.modules.get("structlog.contextvars"), "_CONTEXT_VARS", True),
         sys.modules.get("multiprocessing.process"),
     )
@@ -257,10 +280,10 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
                     break
                 ancestor = ancestor.parent
         if keywords:
-            further = extra_members(keywords)
-            if further is None:
+            further = further_members(keywords)
+            if further is None or (others and event_name):
                 return aside(msg, args, keywords)
-        frame = _get_frame(1)
+        frame = keywords["event"][1] if event_name else _get_frame(1)
         code = frame.f_code
         try:
             text = msg % args if args else msg
@@ -529,8 +552,25 @@ def _members_of_extra(
     extra: Any = keywords.get("extra")
     if len(keywords) != 1 or type(extra) is not dict or not extra:
         return None
+    return _plain_members(labels, redactor, plain, extra)
+
+
+def _members_of_event(
+    labels: dict[str, str | None], redactor: Redactor | None, plain: bytes, keywords: dict[str, Any]
+) -> bytes:
+    """Return the values of one of structlog's events as members of a JSON object, behind others."""
+    values: dict[Any, Any] = keywords["event"][0]
+    if not values:
+        return b""
+    found = _plain_members(labels, redactor, plain, values)
+    return f", {members(values, KEYS, redactor)}".encode() if found is None else found
+
+
+def _plain_members(
+    labels: dict[str, str | None], redactor: Redactor | None, plain: bytes, values: dict[Any, Any]
+) -> bytes | None:
     texts = []
-    for key, value in extra.items():
+    for key, value in values.items():
         label = labels.get(key) if type(key) is str else None
         if label is None:
             label = _label(labels, redactor, key)

@@ -163,7 +163,8 @@ class EntryScriptHelper:
 
             fastpath.bind(logger, handler)
         if json:
-            with contextlib.suppress(ImportError, OSError):
+            # Not installed, broken, or no descriptor to read it: the logger works without.
+            with contextlib.suppress(Exception):
                 from entry_script_helper import structlogging  # noqa: PLC0415 - for those who ask for JSON
 
                 structlogging.install(logger)

@@ -1,24 +1,26 @@
 """structlog's loggers, led into the same file with the same keys as the standard library's.
 
-structlog's event dict travels in one attribute of an ordinary log record, so that the record passes the same
-levels, handlers and formatter as any other.
+Importing this imports structlog, which takes 65 ms.
 """
 
 from __future__ import annotations
 
-import logging
+import functools
 import sys
 
+import structlog
+
 from entry_script_helper.formatting import FIELDS
-from entry_script_helper.handler import handlers_of_ours
+from entry_script_helper.structlogtarget import StructlogTarget, is_between, lead_all_to, logger_factory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-    from types import FrameType
+    import logging
+    from collections.abc import Callable, MutableMapping
     from typing import Any
 
-_fallback: list[logging.Logger] = []
+# Values that are more than values.
+_SPECIAL = frozenset(["event", "exc_info", "stack_info", "positional_args"])
 
 
 def install(logger: logging.Logger) -> None:
@@ -27,15 +29,11 @@ def install(logger: logging.Logger) -> None:
     Args:
         logger: Where structlog's loggers go whose names lead to no logger of ours.
     """
-    try:
-        import structlog  # noqa: PLC0415 - 65 ms
-    except Exception:  # noqa: BLE001 - not installed, broken, or no descriptor to read it: the logger works without
-        return
-    _fallback[:] = [logger]
+    lead_all_to(logger)
     if not structlog.is_configured():
         structlog.configure(
-            processors=[structlog.contextvars.merge_contextvars, to_record],
-            wrapper_class=structlog.stdlib.BoundLogger,
+            processors=[*PROCESSORS],
+            wrapper_class=BoundLogger,
             logger_factory=logger_factory,
             cache_logger_on_first_use=False,
         )
@@ -49,62 +47,54 @@ def to_record(_logger: object, _method: str, event_dict: MutableMapping[str, Any
     return (event, *arguments), {**keywords, "extra": {FIELDS: event_dict}}
 
 
-def logger_factory(*names: object) -> logging.Logger:
-    """Return the logger behind a structlog logger: named as asked, or else like the module that asks."""
-    name = str(names[0]) if names and names[0] is not None else _caller().f_globals.get("__name__", "structlog")
-    named = logging.getLogger(name)
-    return StructlogTarget(name, named if _leads_to_us(named) or not _fallback else _fallback[0])
+PROCESSORS = [structlog.contextvars.merge_contextvars, to_record]
+"""What happens to an event on its way into a record."""
 
 
-class StructlogTarget(logging.Logger):
-    """A logger that is in no registry: it has a name of its own, and the level and handlers of its parent."""
-
-    def __init__(self, name: str, parent: logging.Logger) -> None:
-        super().__init__(name)
-        self.parent = parent
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        """Pickle and copy by name, as loggers in the registry do."""
-        return logger_factory, (self.name,)
-
-    def handle(self, record: logging.LogRecord) -> None:
-        """Pass the record on as the logger of this name would, whose filters count as well."""
-        if self.parent and self.parent.name == self.name:
-            self.parent.handle(record)
-        else:
-            super().handle(record)
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's
-        """Ask the parent each time: only loggers in the registry learn of a changed level."""
-        return bool(self.parent and not self.parent.disabled and self.parent.isEnabledFor(level))
-
-    def findCaller(self, stack_info: bool = False, stacklevel: int = 1) -> tuple[str, int, str, str | None]:  # noqa: ARG002, FBT001, FBT002, N802 - logging's
-        """Return where the call to structlog stands."""
-        frame = _caller()
-        text = None
-        if stack_info:
-            import traceback  # noqa: PLC0415 - loaded: logging imports it
-
-            text = "Stack (most recent call last):\n" + "".join(traceback.format_stack(frame)).rstrip("\n")
-        return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, text
+_MOST_MODULES = 1000
+_calling_modules: set[object] = set()
+# Set in a thread of a pool in which an async method of structlog's logs for another.
+_awaiting = getattr(structlog.contextvars, "_ASYNC_CALLING_STACK", None)
 
 
-def _leads_to_us(logger: logging.Logger | None) -> bool:
-    while logger is not None:
-        if handlers_of_ours(logger):
-            return True
-        logger = logger.parent if logger.propagate else None
-    return False
+def _is_new_caller(module: object) -> bool:
+    """Tell whether a module that is not among the known ones is the one that calls."""
+    if is_between(module) or len(_calling_modules) >= _MOST_MODULES:
+        return False
+    _calling_modules.add(module)
+    return True
 
 
-def _caller() -> FrameType:
-    # structlog's async methods log in a thread of a pool, and leave the frame that awaits them in a variable.
-    contextvars = sys.modules.get("structlog.contextvars")
-    awaiting = getattr(contextvars, "_ASYNC_CALLING_STACK", None)
-    frame: FrameType = (awaiting.get(None) if awaiting else None) or sys._getframe(1)  # noqa: SLF001 - as logging does
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _OUTSIDE_PACKAGES:
-        frame = frame.f_back
-    return frame
+def _sooner(name: str) -> Callable[..., Any]:
+    """Return a method that writes its event at once where our processors are the only ones."""
+    plain = getattr(structlog.stdlib.BoundLogger, name)
+
+    @functools.wraps(plain)
+    def method(self: Any, event: str | None = None, *args: Any, **values: Any) -> Any:  # noqa: ANN401
+        target = self._logger
+        if type(target) is StructlogTarget and self._processors == PROCESSORS:
+            caller = sys._getframe(1)  # noqa: SLF001 - as logging does
+            module = caller.f_globals.get("__name__")
+            if (module in _calling_modules or _is_new_caller(module)) and not (_awaiting and _awaiting.get(None)):
+                bound = self._context
+                whole = {**bound, **values} if values else bound
+                if _SPECIAL.isdisjoint(whole):
+                    # What it calls, called here: one call less.
+                    write = target.writers.get(name)
+                    if write is None or target.filters or target.handlers or target.disabled:
+                        done = target.write_event(name, event, args, (whole, caller))
+                    else:
+                        done = write(event, *args, event=(whole, caller))
+                    if done is not NotImplemented:
+                        return done
+                    target.writers = {}
+        return plain(self, event, *args, **values)
+
+    return method
 
 
-_OUTSIDE_PACKAGES = {"structlog", "logging", __name__.partition(".")[0]}
+class BoundLogger(structlog.stdlib.BoundLogger):
+    """structlog's logger for the standard library, whose events need not become records."""
+
+    debug, info, warning, error, critical = map(_sooner, ("debug", "info", "warning", "error", "critical"))
+    warn = warning

@@ -12,7 +12,7 @@ import threading
 import pytest
 import structlog
 
-from entry_script_helper import EntryScriptHelper, structlogging
+from entry_script_helper import EntryScriptHelper, structlogtarget
 from entry_script_helper.formatting import KEYS
 
 
@@ -20,11 +20,11 @@ from entry_script_helper.formatting import KEYS
 def _fresh_structlog():
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
-    structlogging._fallback.clear()
+    structlogtarget._fallback.clear()
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
-    structlogging._fallback.clear()
+    structlogtarget._fallback.clear()
 
 
 @pytest.fixture
@@ -229,8 +229,8 @@ def test_a_module_without_a_name(read):
 
 def test_code_that_nobody_calls():
     """Where there is no caller outside structlog and us, the outermost frame stands for it."""
-    code = "def outermost(): return structlogging._caller().f_code.co_name"
-    exec(code, space := {"__name__": "structlog.inside", "structlogging": structlogging})
+    code = "def outermost(): return structlogtarget._caller().f_code.co_name"
+    exec(code, space := {"__name__": "structlog.inside", "structlogtarget": structlogtarget})
     found = []
     thread = threading.Thread(target=lambda: found.append(space["outermost"]()))
     thread.start()
@@ -280,5 +280,5 @@ def test_without_structlog_the_logger_works(place, monkeypatch):
 
 def test_a_logger_without_any_of_ours():
     """Before anything is configured a name leads to the logger of that name."""
-    target = structlogging.logger_factory("not configured")
+    target = structlogtarget.logger_factory("not configured")
     assert (target.name, target.parent) == ("not configured", logging.getLogger("not configured"))
