@@ -487,25 +487,42 @@ def _task_name() -> str | None:
 class _Clock:
     """The text of the time to the millisecond, made once a millisecond."""
 
-    __slots__ = ("_formatter", "_layout", "moment")
+    __slots__ = ("_formatter", "_opening", "_second", "_separator", "moment")
 
-    def __init__(self, formatter: LineFormatter, layout: str) -> None:
+    def __init__(self, formatter: LineFormatter, opening: str, separator: str) -> None:
         self._formatter = formatter
-        self._layout = layout
+        self._opening = opening
+        self._separator = separator
+        self._second = (-1, b"")
         self.moment: Moment = (0.0, 0.0, b"", 0.0, 0)
         """From when (with it) until when (without it) this holds; the text; the second; its microseconds by then."""
 
     def tick(self, now: float) -> Moment:
         """Return the moment that holds now."""
         second = int(now)
+        last, dated = self._second
+        if second != last:
+            dated = f"{self._opening}{self._formatter.dated(second)}{self._separator}".encode()
+            self._second = (second, dated)
         thousands = int((now - second) * 1_000_000) // 1000 * 1000
-        # As `logging.LogRecord` has it.
-        milliseconds = _milliseconds(now - second)
-        dated = self._layout.format(self._formatter.dated(second), milliseconds)
+        dated += _THREE_DIGITS[_milliseconds(now - second)]
         # A microsecond less at both ends, so that no rounding can make it another millisecond.
         low, high = second + (thousands + 1) / 1e6, second + (thousands + 999) / 1e6
-        self.moment = moment = (low, high, dated.encode(), float(second), thousands)
+        self.moment = moment = (low, high, dated, float(second), thousands)
         return moment
+
+
+_clocks: dict[type, _Clock] = {}
+
+
+def _clock_of(formatter: LineFormatter) -> _Clock:
+    """Return the clock that all formatters of a kind share."""
+    kind = type(formatter)
+    if kind not in _clocks:
+        _clocks[kind] = (
+            _Clock(formatter, '{"timestamp": "', ".") if kind is JsonFormatter else _Clock(formatter, "", ",")
+        )
+    return _clocks[kind]
 
 
 def _milliseconds_cut(fraction: float) -> int:
@@ -524,10 +541,6 @@ _milliseconds = _milliseconds_rounded if sys.version_info >= (3, 13) else _milli
 def _msecs(fraction: float) -> float:
     """Return the milliseconds of a fraction of a second as a record has them: until Python 3.9 with a fraction."""
     return float(_milliseconds(fraction)) if sys.version_info >= (3, 10) else fraction * 1000
-
-
-def _clock_of(formatter: LineFormatter) -> _Clock:
-    return _Clock(formatter, '{{"timestamp": "{}.{:03d}' if type(formatter) is JsonFormatter else "{},{:03d}")
 
 
 def _process_name() -> str | None:

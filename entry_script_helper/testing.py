@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
-from entry_script_helper import entryscript, environment, processstate, structlogging
+from entry_script_helper import entryscript, environment, processstate, structlogtarget
 from entry_script_helper.handler import handlers_of_ours
 from entry_script_helper.helper import EntryScriptHelper
 
@@ -120,7 +120,7 @@ def isolated(working_dir: str | os.PathLike[str]) -> Iterator[EntryScriptLogs]:
         stack.enter_context(mock.patch.object(EntryScriptHelper, "LOG_CONFIGED", new=False))
         stack.enter_context(mock.patch.dict(entryscript._instances, clear=True))  # noqa: SLF001 - this package's own
         stack.enter_context(mock.patch.dict(processstate.state()))
-        stack.enter_context(mock.patch.object(structlogging, "_fallback", []))
+        stack.enter_context(mock.patch.object(structlogtarget, "_fallback", []))
         stack.enter_context(loggers_as_they_were())
         inherited.pop("entry_script_helper", None)
         for kept in ("ending", "logger_name"):
