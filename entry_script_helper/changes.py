@@ -1,4 +1,4 @@
-"""A mark that is another one after each change of a handler or formatter of ours: whether all is as it was is one look."""
+"""A mark that changes with each handler or formatter of ours: one look tells whether all is as it was."""
 
 from __future__ import annotations
 

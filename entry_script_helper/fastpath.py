@@ -166,20 +166,20 @@ def _step_aside(  # noqa: PLR0913, PLR0917 - the first four are given beforehand
     """Call the method of the logger's class; from the next call on go the fast way again, if that can be."""
     keywords["stacklevel"] = keywords.get("stacklevel", 1) + 2  # past this function and the one that calls it
     getattr(type(logger), name)(logger, msg, *args, **keywords)
-    if changes.latest is not as_it_was and handler.destination.file and handler in logger.handlers:
-        # Where there can't be new functions, those of before go on stepping aside.
-        if _can_be_bound(logger, handler):
-            _bind(logger, handler)
+    is_changed = changes.latest is not as_it_was and handler.destination.file and handler in logger.handlers
+    # Where there can't be new functions, those of before go on stepping aside.
+    if is_changed and _can_be_bound(logger, handler):
+        _bind(logger, handler)
 
 
-def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look up
+def _method(  # noqa: C901, PLR0913, PLR0915, PLR0917 - what a call would otherwise have to look up
     logger: logging.Logger,
     handler: EntryScriptHandler,
     name: str,
     size: int,
     aside: Callable[[object, tuple[Any, ...], dict[str, Any]], Any],
     event_name: str | None = None,
-) -> Callable[..., None]:
+) -> Callable[..., Any]:
     """Return the function for one level of one logger, or with *event_name* that for structlog's events."""
     level = _LEVELS[name]
     formatter: Any = handler.formatter
@@ -228,7 +228,7 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
 
     # One function, since each call within it would cost a part of what it saves; and each return near what leads
     # to it, since CPython jumps far at three times the price.
-    def method(msg: object, *args: Any, **keywords: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
+    def method(msg: object, *args: Any, **keywords: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
         nonlocal process_name
         try:
             is_on = enabled[level] and _level_names[level] is level_name
@@ -280,7 +280,7 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
                     break
                 ancestor = ancestor.parent
         if keywords:
-            further = further_members(keywords)
+            further: Any = further_members(keywords)
             if further is None or (others and event_name):
                 return aside(msg, args, keywords)
         frame = keywords["event"][1] if event_name else _get_frame(1)
@@ -301,7 +301,7 @@ def _method(  # noqa: C901, PLR0915 - what a call would otherwise have to look u
             encoded = text.encode()
         thread = get_ident()
         try:
-            middle = threads[thread][code.co_name]
+            middle: Any = threads[thread][code.co_name]
         except KeyError:
             middle = in_the_middle(thread, code.co_name)
             if middle is None:
@@ -579,7 +579,7 @@ def _members_of_event(
     return f", {members(values, KEYS, redactor)}".encode() if found is None else found
 
 
-def _plain_members(
+def _plain_members(  # noqa: C901 - a table of types
     labels: dict[str, str | None], redactor: Redactor | None, plain: bytes, values: dict[Any, Any]
 ) -> bytes | None:
     texts = []

@@ -96,7 +96,9 @@ class Redactor:
         token = (token or "").strip()
         self._token = token if len(token) >= _SHORTEST_TOKEN else None
         self._keys: dict[str, bool] = {}
-        self.knows_harmless_text = not self._own and bool((self._token or "=").encode("utf-8", "replace").strip(HARMLESS))
+        self.knows_harmless_text = not self._own and bool(
+            (self._token or "=").encode("utf-8", "replace").strip(HARMLESS)
+        )
         """Whether text of `HARMLESS` characters, without "bearer", is left as it is."""
 
     def __call__(self, text: str) -> str:

@@ -47,7 +47,7 @@ def to_record(_logger: object, _method: str, event_dict: MutableMapping[str, Any
     return (event, *arguments), {**keywords, "extra": {FIELDS: event_dict}}
 
 
-PROCESSORS = [structlog.contextvars.merge_contextvars, to_record]
+PROCESSORS: list[Any] = [structlog.contextvars.merge_contextvars, to_record]
 """What happens to an event on its way into a record."""
 
 

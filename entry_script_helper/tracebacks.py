@@ -21,7 +21,7 @@ _CUTOFF = 3
 # Those of which the standard library tells more than their text, for which it wants the whole traceback.
 _SPECIAL: tuple[type[BaseException], ...] = (NameError, AttributeError, ImportError, SyntaxError)
 if sys.version_info >= (3, 11):
-    _SPECIAL += (BaseExceptionGroup,)
+    _SPECIAL += (BaseExceptionGroup,)  # noqa: F821
 
 _places: dict[tuple[int, int], tuple[CodeType, str]] = {}
 """By a code object's id and a place in it: that object, so that its id stays its own, and the text."""
@@ -32,7 +32,8 @@ def formatted(exception: BaseException, trace: TracebackType | None) -> str:
     if not _is_plain(exception):
         return "".join(traceback.format_exception(type(exception), exception, trace))
     lines = ["Traceback (most recent call last):\n"] if trace else []
-    following, line, repeated = trace, None, 0
+    following, repeated = trace, 0
+    line: tuple[int, int] | None = None
     while following is not None:
         code = following.tb_frame.f_code
         before, line = line, (id(code), following.tb_lineno)

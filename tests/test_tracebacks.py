@@ -93,12 +93,11 @@ if sys.version_info >= (3, 11):
 def test_as_the_standard_library(raiser):
     """The text is that of `traceback.format_exception`, the first time and when the places are known."""
     for _ in range(2):
-        try:
+        with pytest.raises(Exception) as caught:
             raiser()
-        except Exception as error:
-            trace = error.__traceback__
-            expected = "".join(traceback.format_exception(type(error), error, trace))
-            assert tracebacks.formatted(error, trace) == expected
+        error, trace = caught.value, caught.tb
+        expected = "".join(traceback.format_exception(type(error), error, trace))
+        assert tracebacks.formatted(error, trace) == expected
 
 
 def test_without_a_traceback():
@@ -109,11 +108,7 @@ def test_without_a_traceback():
 def test_a_limit_is_obeyed(monkeypatch):
     """``sys.tracebacklimit`` cuts the traceback."""
     monkeypatch.setattr(sys, "tracebacklimit", 1, raising=False)
-    try:
-        deep(3)
-    except KeyError as error:
-        expected = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        assert tracebacks.formatted(error, error.__traceback__) == expected
+    test_as_the_standard_library(lambda: deep(3))
 
 
 def test_places_are_bounded(monkeypatch):
