@@ -41,7 +41,7 @@ def test_counts():
     book.add(attempt(2, DIED), is_last=True)
     assert (book.succeeded, book.failed, book.succeeded_mini_batches, book.failed_mini_batches) == (19, 21, 2, 2)
     assert (book.resumed_mini_batches, book.retries, book.timeouts, book.deaths) == (1, 1, 1, 1)
-    assert (book.slowest.index, book.slowest.number) == (0, 2)
+    assert (book.slowest.index, book.slowest.number, book.slowest.error) == (0, 2, "")
     assert [str(failure) for failure in book.failures] == [
         "timeout 1 (mini-batch 1, Process-1)",
         "died 2 (mini-batch 2, Process-1)",

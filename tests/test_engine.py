@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from engine import Engine, errors, is_gone, wait_until
+
+from entry_script_helper.simulator import pool, worker
+from entry_script_helper.stacks import stacks
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def test_tried_again(engine):
     result = engine.run()
     assert sorted(engine.rows) == names
     assert (result["retries"], result["failures"]) == (4, [])
-    assert "failed: ValueError: try 0 (score.py:5 in run, mini-batch 1, Process-" in engine.said
+    assert "failed: ValueError: try 0 (score.py:5 in run, mini-batch " in engine.said
 
 
 def test_failed(engine):
@@ -80,11 +85,10 @@ DEATHS = {
     "killed by signal 11 (Segmentation fault)": "ctypes.string_at(0)",
     "killed by signal 6 (Aborted)": "os.abort()",
     "exit code 15": "os.kill(os.getpid(), signal.SIGTERM)",
-    "could not report": "raise SystemExit('x' * 10) if len(mini_batch) > 1 else 0",
 }
 
 
-@pytest.mark.parametrize("reason", list(DEATHS)[:-1])
+@pytest.mark.parametrize("reason", DEATHS)
 def test_death(engine, reason):
     """A process that dies harms the mini-batch that it was at, and no other; a new one takes its number."""
     names = engine.inputs(40)
@@ -396,20 +400,73 @@ def test_death_while_idle(engine, shutdown):
 
 
 def test_dies_between_mini_batches(engine):
-    """A process that dies between two mini-batches harms none of them."""
+    """A process that dies between two mini-batches harms none of them; one that always does is given up."""
     names = engine.inputs(12)
     engine.script(f"""
-        import os, threading, time
+        import os
+        from entry_script_helper.simulator.worker import Worker
+        def die(*_):
+            os._exit(7)
         def run(mini_batch):
             if mini_batch[0].endswith("5") and not os.path.exists({str(engine.path / "died")!r}):
                 open({str(engine.path / "died")!r}, "w").close()
-                threading.Thread(target=die).start()
+                Worker.score = die
             return [os.path.basename(path) for path in mini_batch]
-        def die():
-            os.kill(os.getpid(), 9)
+        def init():
+            if os.path.exists({str(engine.path / "go")!r}):
+                Worker.score = die
     """)
-    engine.run(processes=1)
+    result = engine.run(processes=1)
     assert sorted(engine.rows) == names
+    assert (result["deaths"], result["retries"]) == (0, 0)
+    assert "failed: the worker process died: exit code 7 (starting Process-1)" in engine.said
+    (engine.path / "go").touch()
+    assert errors(engine.run(72)) == ["the worker process died: exit code 7"] * 2
+
+
+@pytest.mark.parametrize("shutdown", ["def shutdown(): pass", ""])
+def test_dies_after_its_last_mini_batch(engine, shutdown):
+    """A process that dies as soon as all is done is reported if its shutdown() is missed."""
+    names = engine.inputs(3)
+    engine.script(f"""
+        import os
+        from entry_script_helper.stacks import stacks
+        def init():
+            stacks().rest = lambda: os._exit(7)
+        {shutdown}
+    """)
+    assert errors(engine.run(73 if shutdown else 0)) == ["the worker process died: exit code 7"] * 2 * bool(shutdown)
+    assert sorted(engine.rows) == names
+
+
+def test_process_that_can_not_report(engine):
+    """A process that fails at reporting what it did, as where no memory is left even for that, is replaced."""
+    names = engine.inputs(5)
+    engine.script("""
+        import os
+        from entry_script_helper.simulator.worker import Worker
+        def run(mini_batch):
+            if mini_batch[0].endswith("3"):
+                Worker._ended = None
+            return [os.path.basename(path) for path in mini_batch]
+    """)
+    result = engine.run(73, processes=1, run_max_try=1)
+    assert errors(result) == [
+        "the worker process died: it could not report what it did: TypeError: 'NoneType' object is not callable"
+    ]
+    assert sorted(engine.rows) == [name for name in names if name != "f0003"]
+
+
+def test_journal_is_gone(engine):
+    """Where what a run has written is taken away from it, it ends with an error that says so."""
+    engine.inputs(3)
+    engine.script(f"""
+        import os, shutil
+        def run(mini_batch):
+            shutil.rmtree({str(engine.part)!r})
+            os._exit(1)
+    """)
+    assert "rows.txt can't be written: [Errno 2] No such file" in engine.run(2, processes=1)["error"]
 
 
 def test_full_disk(engine):
@@ -475,11 +532,11 @@ def test_closed_files(engine):
 @pytest.mark.parametrize("code", ["time.sleep(1000)", "ctypes.PyDLL(None).pause()"])
 def test_interrupt(engine, code):
     """Ctrl-C ends the run and its processes, also those that hang; what succeeded is kept for --resume."""
-    names = engine.inputs(6)
+    names = engine.inputs(40)
     engine.script(f"""
         import ctypes, os, time
         def run(mini_batch):
-            if mini_batch[0].endswith("5") and not os.path.exists({str(engine.path / "go")!r}):
+            if mini_batch[0].endswith("10") and not os.path.exists({str(engine.path / "go")!r}):
                 with open({str(engine.path / "hangs")!r}, "w") as file:
                     file.write(str(os.getpid()))
                 {code}
@@ -491,13 +548,13 @@ def test_interrupt(engine, code):
     result = engine.end(process)
     assert result["exit_code"] == 130
     assert result["error"] == (
-        "stopped by Ctrl-C after 5 of 6 mini-batches, which are kept: the same command with --resume goes on with the "
+        "stopped by Ctrl-C after 10 of 40 mini-batches, which are kept: the same command with --resume goes on with the "
         "others"
     )
     assert all(map(is_gone, engine.workers()))
     assert not engine.output.exists()
     (engine.path / "go").touch()
-    assert engine.run(resume=True)["resumed_mini_batches"] == 5
+    assert engine.run(resume=True)["resumed_mini_batches"] == 10
     assert sorted(engine.rows) == names
 
 
@@ -564,6 +621,75 @@ def test_in_this_process(engine):
     assert sorted(engine.rows) == names
     assert result["retries"] == 1
     assert f"|{process.pid}|" in engine.log("MainProcess.txt")
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "exit_code"),
+    [
+        ("def run(mini_batch):\n    return mini_batch\ndef init():\n    1 / 0", "ZeroDivisionError: division by zero", 72),
+        ("def run(mini_batch):\n    return mini_batch\ndef shutdown():\n    1 / 0", "ZeroDivisionError: division", 73),
+        ("def run(mini_batch):\n    import sys; sys.exit()", "SystemExit", 74),
+        ("run = None", "has no function run()", 2),
+    ],
+)  # fmt: skip
+def test_failures_in_this_process(engine, code, error, exit_code):
+    """With 0 processes failures are what they are with more."""
+    engine.inputs(1)
+    (engine.path / "score.py").write_text(code)
+    result = engine.run(exit_code, processes=0)
+    assert error in (result["error"] if exit_code == 2 else errors(result)[0])
+
+
+def test_worker_without_a_place(engine):
+    """A process that can't write its journal says so."""
+    engine.script("")
+    program = (
+        "import os; from entry_script_helper.simulator import worker; from entry_script_helper.simulator.settings "
+        "import Settings; print(worker.arrive(Settings('score.py', (), 'rows', '.'), '/no/such', os.getpid()).error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=engine.path, capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        "the process can't write its journal: [Errno 2] No such file or directory: "
+        f"'/no/such/MainProcess.{done.stdout.split('MainProcess.')[1].split('.')[0]}.journal'\n"
+    )
+
+
+def test_child_comes_out_of_a_call(monkeypatch, tmp_path):
+    """A forked child that comes out of a call of the script ends there, as it came out."""
+    ends = []
+    monkeypatch.setattr(os, "_exit", ends.append)
+    watch = worker._Watch(str(tmp_path / "log"), 60.0)
+    watch._process = 1
+    with watch:
+        pass
+    with pytest.raises(ValueError), watch:
+        raise ValueError
+    stacks().rest()
+    assert ends == [0, 1]
+
+
+def test_end_without_a_master(monkeypatch):
+    """A worker process whose master is gone ends itself, with all that it has started."""
+    killed = []
+    parents = iter([4711, 4711, 1])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(os, "killpg", lambda *arguments: killed.append(arguments))
+    monkeypatch.setattr(worker.time, "sleep", lambda seconds: None)
+    worker._leave_after(4711)
+    assert killed == [(os.getpid(), signal.SIGKILL)]
+
+
+def test_slot_of_this_process():
+    """This very process is a slot that runs a task at once, and does not die."""
+    slot = pool.ThisProcess()
+    assert (slot.submit(max, 1, 2).result(), slot.name, slot.death()) == (2, "MainProcess", "")
+
+
+def test_process_that_was_not_started():
+    """A process that was made and not started, as where Ctrl-C comes between, is no trouble for what ends it."""
+    slot = pool.Slot(1)
+    slot._context.Process(target=print)
+    slot.abandon()
 
 
 def test_interrupt_in_this_process(engine):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import signal
 import threading
 import time
@@ -258,6 +259,25 @@ def test_journal_without_its_rows(tmp_path):
         journal.Writer(str(tmp_path), "Process-1")
     (path,) = journal.paths(str(tmp_path))
     assert list(journal.read(path)) == []
+
+
+def test_disk_fills_up(tmp_path):
+    """Where a line or rows do not fit any more, nothing half is left of them, and what fits later follows."""
+    writer = journal.Writer(str(tmp_path), "Process-1")
+    writer.ended(attempt(0), b"a\n")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = os.path.getsize(writer.path)
+    for limit, rows in ((size + 10, b"b\n"), (size, b"c\n" * size)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                writer.ended(attempt(1), rows)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert (os.path.getsize(writer.path), os.path.getsize(journal.rows_of(writer.path))) == (size, 2)
+    writer.ended(attempt(2), b"d\n")
+    writer.close()
+    assert list(journal.ranges(writer.path)) == [(0, 0, 2), (2, 2, 4)]
 
 
 def test_gather(tmp_path):

@@ -7,7 +7,8 @@ import os
 import pytest
 from engine import Engine
 
-from entry_script_helper.simulator import script
+from entry_script_helper.simulator import script, scoring
+from entry_script_helper.simulator.minibatches import FileMiniBatch
 from entry_script_helper.simulator.settings import Settings
 
 
@@ -121,4 +122,12 @@ def test_temp_directory_of_another(engine):
     engine.script("")
     (engine.path / "job").mkdir()
     os.symlink(engine.path, engine.path / "job" / "azureml-bi")
-    assert "temp directory" in engine.run(2)["error"]
+    for processes in (1, 0):
+        assert "temp directory" in engine.run(2, processes=processes)["error"]
+
+
+def test_empty_mini_batch():
+    """An empty mini-batch, such as a DataFrame without rows, is not passed to run() and has not failed."""
+    module = script.EntryScriptModule("score.py", init=print, run=None, shutdown=print, takes_context=False)
+    scored = scoring.score(module, FileMiniBatch(0, []), [], 1)
+    assert (scored.total, scored.is_whole, scored.failure) == (0, True, None)
