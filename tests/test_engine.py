@@ -34,6 +34,19 @@ def test_rows(engine, processes, size):
     assert list((engine.path / "job" / "azureml-bi").iterdir()) == []
 
 
+def test_rows_of_uneven_mini_batches(engine):
+    """Mini-batches that turn out long after short ones are handed back, and are scored by whoever is free."""
+    names = engine.inputs(60)
+    engine.script("""
+        import os, time
+        def run(mini_batch):
+            time.sleep(0.06 if mini_batch[0][-2:] in ("31", "35", "39") else 0)
+            return [os.path.basename(path) for path in mini_batch]
+    """)
+    engine.run()
+    assert sorted(engine.rows) == names
+
+
 def test_tried_again(engine):
     """A mini-batch that failed is tried again, and its rows are there once."""
     names = engine.inputs(6)

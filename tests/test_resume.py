@@ -143,6 +143,20 @@ def test_start_afresh(engine):
     assert result["resumed_mini_batches"] == 0
 
 
+def test_start_afresh_after_nothing(engine):
+    """Where an unfinished run had done nothing, there is nothing to move aside."""
+    names = engine.inputs(4)
+    engine.script(f"import time\ndef init():\n    open('{engine.path}/there', 'w').close()\n    time.sleep(1000)\n")
+    process = engine.launch()
+    wait_until((engine.path / "there").exists)
+    kill(process)
+    engine.script("")
+    engine.run()
+    assert engine.said == ""
+    assert sorted(engine.rows) == names
+    assert not (engine.path / "rows.txt.part.old").exists()
+
+
 def test_two_runs_on_one_file(engine):
     """A second run on the result file of one that is under way is refused, to resume or not."""
     names = engine.inputs(6)
@@ -284,17 +298,17 @@ def test_gather(tmp_path):
     """Of rows that two journals have the first count; those of mini-batches that are not wanted don't."""
     folder, target = tmp_path / "part", tmp_path / "rows"
     folder.mkdir()
-    for indexes in ([0, 1, 2], [2, 3]):
+    for indexes in ([0, 1, 2, 4], [2, 3]):
         writer = journal.Writer(str(folder), "Process-1")
         for index in indexes:
             writer.ended(attempt(index), b"%d\n" % index * 2)
         writer.close()
-    outputs.gather(str(folder), bytearray([1, 0, 1, 1]), str(target))
-    assert sorted(target.read_text().split()) == ["0", "0", "2", "2", "3", "3"]
+    outputs.gather(str(folder), bytearray([1, 0, 1, 1, 1]), str(target))
+    assert sorted(target.read_text().split()) == ["0", "0", "2", "2", "3", "3", "4", "4"]
     os.truncate(journal.rows_of(writer.path), 5)
     with pytest.raises(outputs.OutputError, match=r"rows is shorter than it was; what succeeded is kept in"):
-        outputs.gather(str(folder), bytearray([1, 1, 1, 1]), str(target))
-    assert len(target.read_text().split()) == 6
+        outputs.gather(str(folder), bytearray([1, 1, 1, 1, 1]), str(target))
+    assert len(target.read_text().split()) == 8
     assert len(list(folder.iterdir())) == 4
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 from engine import Engine
 
-from entry_script_helper.simulator import script, scoring
+from entry_script_helper.simulator import scoring, script
 from entry_script_helper.simulator.minibatches import FileMiniBatch
 from entry_script_helper.simulator.settings import Settings
 

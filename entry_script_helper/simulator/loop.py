@@ -294,16 +294,16 @@ class Loop:
 
     def _settle(self, seat: _Seat) -> tuple[list[Attempt], journal.Start | None]:
         """Return the tries that a process that is gone has ended and not told of, and the one that it was at."""
+        assert seat.arrival is not None  # noqa: S101 - it was given mini-batches
         ended: list[Attempt] = []
         start = None
-        if seat.arrival is not None:
-            try:
-                for entry in journal.read(seat.arrival.journal, seat.position):
-                    start = entry if isinstance(entry, journal.Start) else None
-                    if not isinstance(entry, journal.Start):
-                        ended.append(entry.attempt if isinstance(entry, journal.Done) else entry)
-            except OSError as error:
-                raise outputs.refusal(self._settings.result_file, error) from error
+        try:
+            for entry in journal.read(seat.arrival.journal, seat.position):
+                start = entry if isinstance(entry, journal.Start) else None
+                if not isinstance(entry, journal.Start):
+                    ended.append(entry.attempt if isinstance(entry, journal.Done) else entry)
+        except OSError as error:
+            raise outputs.refusal(self._settings.result_file, error) from error
         return ended, start
 
     def _attempt(self, seat: _Seat, start: journal.Start, failure: Failure) -> Attempt:
