@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import datetime as dt
+import functools
+import operator
 import os
 import sys
 import textwrap
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from entry_script_helper.errors import MissingExtraError, UsageError
 from entry_script_helper.simulator import jobfile
@@ -476,6 +484,8 @@ def test_mltable_written_shortly(job, reader, expected):
     ("text", "line"),
     [
         ("paths:\n- file: azureml://x\n", "MLTable:1: its paths are not on this machine: give the data by --input and"),
+        ("paths: x\ntransformations: 3\n", "MLTable:1: its paths are not on this machine"),
+        ("paths:\n- file: a\ntransformations: 3\n", "MLTable:3: 3 is not done here: give the data itself"),
         ("transformations: []\n", "MLTable: its paths are not on this machine"),
         (
             "paths:\n- file: a\n",
@@ -521,3 +531,48 @@ def test_without_pyyaml(job, monkeypatch):
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(MissingExtraError, match=r"--job needs pyyaml.*entry-script-helper\[simulator\]"):
         job(PIPELINE)
+
+
+VALUES = (
+    *(None, [], {}, 1, -1, 1.5, True, "", "x", "a:b", "\0", "'", {"a": 1}, {1: 2}, float("nan"), dt.date(2020, 1, 1)),
+    *(
+        "${{inputs.data}}",
+        "${{inputs.}}",
+        "${{}}",
+        "$[[",
+        "${{inputs.data",
+        "..",
+        [1, [2]],
+        b"\xff",
+        {"type": "mltable"},
+    ),
+)
+
+
+def places(tree, place=()):
+    """Yield the place of each value in a tree of YAML."""
+    yield place
+    if isinstance(tree, (dict, list)):
+        for key in tree if isinstance(tree, dict) else range(len(tree)):
+            yield from places(tree[key], (*place, key))
+
+
+@hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_law_of_jobs(data, tmp_path, monkeypatch):
+    """Whatever stands in a job's file, it is read, or refused by one line."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "MLTable").write_text(MLTABLE)
+    tree = yaml.safe_load(data.draw(st.sampled_from([PIPELINE, COMPONENT, V1, TABLE])))
+    for _ in range(data.draw(st.integers(1, 3))):
+        *above, key = data.draw(st.sampled_from([place for place in places(tree) if place]))
+        around = functools.reduce(operator.getitem, above, tree)
+        around[key] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
+    (tmp_path / "job.yml").write_text(yaml.safe_dump(tree))
+    given_inputs = data.draw(st.sampled_from([{}, {"input": (".",)}, {"input": ("data=.", "model=m")}]))
+    try:
+        found = jobfile.load("job.yml", data.draw(st.sampled_from([None, "score"])), given_inputs, str(tmp_path))
+    except UsageError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - it may be raised
+    else:
+        assert isinstance(found.options["script"], str)

@@ -130,6 +130,7 @@ def test_everything(make, tmp_path):
         ({"delimiter": ";;", "input_format": "csv"}, "delimiter is ;;: give one character, such as ; or \\t"),
         ({"append_row_file_name": "a/b"}, "append_row_file_name is a/b: give a file's name without a directory"),
         ({"append_row_file_name": ".."}, "append_row_file_name is ..: give a file's name without a directory"),
+        ({"input": "a\0b"}, "input is a\0b: give some text"),
         ({"input": ()}, "input is (): give the path of a directory or a file, or a pattern such as 'data/*.csv'"),
         ({"input": None}, "input is missing: give the directory or the files to score"),
         (

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -80,6 +81,21 @@ def test_quoted_newlines(table, size):
     whole = list(pd.read_csv(io.StringIO(QUOTED), dtype={"x": int}).itertuples(index=False, name=None))
     assert [record for batch in records(made) for record in batch] == whole
     assert made.items == len(whole) == 5
+
+
+RAW = st.lists(st.sampled_from(['"', '""', ",", "\n", "a", " ", "\0", '"a"', ',"', '",'])).map("".join)
+
+
+@hypothesis_settings(max_examples=500, deadline=None)
+@given(text=RAW, delimiter=st.sampled_from([",", ";"]))
+def test_law_of_quotes(text, delimiter):
+    """The quick look at quotes says the same as the thorough one, on any text."""
+    quick, thorough = tablefiles._Quoting(delimiter), tablefiles._Quoting(delimiter)
+    thorough._within = re.compile(b"")
+    data = text.encode()
+    assert quick._look(data)[0] == thorough._look(data)[0]
+    if not quick._look(data)[0]:
+        assert quick._look(data) == thorough._look(data)
 
 
 FIELDS = st.text(st.sampled_from('ab",;\n '), max_size=6)

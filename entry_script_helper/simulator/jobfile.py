@@ -451,7 +451,8 @@ def _of_mltable(path: str) -> dict[str, Any]:
     """Return the options that an MLTable file stands for: its paths, their format, and columns in the paths."""
     table = _read(path)
     found: dict[str, Any] = {"input": tuple(_paths_of(table))}
-    for transformation in table.get("transformations") or []:
+    transformations = table.get("transformations") or []
+    for transformation in transformations if isinstance(transformations, list) else [transformations]:
         name, details = _transformation(transformation)
         if name in _READERS:
             found["input_format"] = _READERS[name]
@@ -472,7 +473,8 @@ def _of_mltable(path: str) -> dict[str, Any]:
 
 def _paths_of(table: _Mapping) -> list[str]:
     paths = table.get("paths")
-    found = [str(path) for entry in paths if isinstance(entry, dict) for path in entry.values()] if paths else []
+    entries = [entry for entry in paths if isinstance(entry, dict)] if isinstance(paths, list) else []
+    found = [str(path) for entry in entries for path in entry.values()]
     if not found or any(_ELSEWHERE.match(path) for path in found):
         _fail(table, "paths", "its paths are not on this machine: give the data by --input and --input-format")
     return [_beside(table.file, path) for path in found]

@@ -140,14 +140,15 @@ def keys(value: object) -> tuple[str, ...]:
 
 def text(value: object) -> str:
     """Read some text."""
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+    found = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
+    if not isinstance(found, str) or not found or "\0" in found:
         raise UnfitError("give some text")
-    return str(os.fspath(value))
+    return found
 
 
 def character(value: object) -> str:
     r"""Read a single character; ``\t`` and ``tab`` are a tab."""
-    single = "\t" if value in {"\\t", "tab"} else str(value)
+    single = "\t" if str(value) in {"\\t", "tab"} else str(value)
     if len(single) != 1 or single in '"\r\n' or not single.isascii():
         raise UnfitError("give one character, such as ; or \\t")
     return single

@@ -91,7 +91,7 @@ class Settings:
 
 
 def _beside(result_file: str) -> tuple[str, ...]:
-    return tuple(f"{result_file}.{ending}" for ending in ("part", "part.old", "lock"))
+    return tuple(f"{result_file}.{ending}" for ending in ("part", "part.old"))
 
 
 _FILES, _TABLES = 10, 1024**2

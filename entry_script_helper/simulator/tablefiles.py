@@ -124,16 +124,16 @@ def _pieces_of_csv(path: str, size: int, delimiter: str) -> Iterator[Piece]:
         _check_text(path, file.peek(4))
         header = b""
         while not header.strip():
-            line = quoting.whole_records(b"", file)
+            line, _ = quoting.whole_records(b"", file)
             if not line:
                 return
             header += line
         start = len(header)
         while True:
-            text = quoting.whole_records(file.read(size), file)
+            text, rows = quoting.whole_records(file.read(size), file)
             if not text:
                 return
-            yield Piece(path, start, start + len(text), quoting.count(text), len(header))
+            yield Piece(path, start, start + len(text), rows, len(header))
             start += len(text)
 
 
@@ -141,15 +141,21 @@ class _Quoting:
     """Where the quoted fields of CSV are: a quote opens one at a field's start only, and a doubled one stays within."""
 
     def __init__(self, delimiter: str) -> None:
-        before = rb"(\A|[\r\n" + re.escape(delimiter.encode()) + rb"])"
-        self._closed = re.compile(before + rb'"[^"]*(?:""[^"]*)*"(?!")')
-        self._opening = re.compile(before + b'"')
+        separator = rb"\r\n" + re.escape(delimiter.encode())
+        self._closed = re.compile(rb"(\A|[" + separator + rb'])"[^"]*(?:""[^"]*)*"(?!")')
+        self._opening = re.compile(rb"(\A|[" + separator + rb'])"')
         self._closing = re.compile(rb'[^"]*(?:""[^"]*)*"(?!")')
+        self._within = re.compile(rb"\0(?<![\0" + separator + rb"]\0)")
 
-    def whole_records(self, text: bytes, file: io.BufferedReader) -> bytes:
-        """Return *text*, which starts with a record, and as much more of the file as makes its last record whole."""
+    def whole_records(self, text: bytes, file: io.BufferedReader) -> tuple[bytes, int]:
+        """Return *text*, which starts with a record, with as much more of the file as makes its last record whole.
+
+        Also returned is how many records there are, blank ones left out.
+        """
         lines = [_whole_lines(text, file)]
-        is_open = self._is_open(lines[0])
+        is_open, rows = self._look(lines[0])
+        if not is_open:
+            return lines[0], rows
         while is_open:
             line = file.readline()
             if not line:
@@ -157,16 +163,23 @@ class _Quoting:
             lines.append(line)
             closing = self._closing.match(line)
             # What stands behind the closing quote is no field's start.
-            is_open = closing is None or self._is_open(b"x" + line[closing.end() :])
-        return b"".join(lines)
+            is_open = closing is None or self._look(b"x" + line[closing.end() :])[0]
+        whole = b"".join(lines)
+        return whole, self._look(whole)[1]
 
-    def count(self, text: bytes) -> int:
-        """Return how many records there are, blank ones left out."""
-        return _count_lines(self._closed.sub(rb"\1q", text) if b'"' in text else text)
-
-    def _is_open(self, text: bytes) -> bool:
-        """Tell whether *text*, which starts outside of quotes, ends within a quoted field."""
-        return b'"' in text and self._opening.search(self._closed.sub(rb"\1q", text)) is not None
+    def _look(self, text: bytes) -> tuple[bool, int]:
+        """Return whether *text*, which starts outside of quotes, ends within a quoted field, and its records."""
+        if b'"' not in text:
+            return False, _count_lines(text)
+        # Each quote opens or closes, a doubled one does both: so every other part is outside, if no quote stands
+        # within a field that is not quoted. The marks between them must come behind a separator, or another mark.
+        parts = text.split(b'"')
+        is_open = len(parts) % 2 == 0
+        outside = b"\n" + b"\0".join(parts[::2]) + b"\0" * is_open
+        if b"\0" not in text and not self._within.search(outside):
+            return is_open, _count_lines(outside)
+        rest = self._closed.sub(rb"\1q", text)
+        return self._opening.search(rest) is not None, _count_lines(rest)
 
 
 def rows_of_jsonl(piece: Piece) -> pd.DataFrame:
