@@ -346,6 +346,14 @@ def test_inline_component(job, tmp_path):
     assert found.options["script"] == str(tmp_path / "repo" / "src" / "score.py")
 
 
+def test_default_size(job):
+    """Without a size v2 takes files one by one, unlike v1; tables and keys have their own ways."""
+    text = COMPONENT.replace("mini_batch_size: 2\n", "")
+    assert job(text, input=("/d",)).options["mini_batch_size"] == 1
+    assert "mini_batch_size" not in job(text, input=("/d",), input_format="csv").options
+    assert "mini_batch_size" not in job(text + "partition_keys: [a]\n", input=("/d",)).options
+
+
 def test_component_in_the_workspace(job):
     """A component that is in a workspace is one line that says what to give."""
     with pytest.raises(

@@ -243,6 +243,19 @@ def test_sample(place):
     assert simulate("score.py", "in", processes=1, mini_batch=1, mini_batch_size=2).rows() == ["c None False"]
 
 
+def test_script_without_a_guard(place):
+    """A script that calls it at its top level, which worker processes import, is told what to do."""
+    (place / "mine.py").write_text(
+        "from entry_script_helper.simulator import simulate\n"
+        "print(simulate('score.py', 'in', processes=1, run_max_try=1).exit_code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "mine.py"], cwd=place, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "72\n"
+    assert "UsageError: simulate() is called where its worker processes import it: call it below `if" in done.stderr
+
+
 def test_under_pytest(place):
     """A test of a user's own can call it, with pytest's capture and from a relative path."""
     (place / "test_score.py").write_text(

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 
+from entry_script_helper.errors import UsageError
 from entry_script_helper.simulator import request
 
 TYPE_CHECKING = False
@@ -85,7 +86,7 @@ def simulate(  # noqa: PLR0913 - one for each option, so that editors know them
         first: How many mini-batches to run, from the start.
         mini_batch: The index of the one mini-batch to run.
         pdb: Whether to open the debugger where the script raises.
-        logging_level: The level of the run's own logs.
+        logging_level: The lowest level that ``logs/master.txt`` tells.
         resource_monitor_interval: Seconds between two looks at processor and memory; 0: none.
         quiet: Whether to show nothing on standard error.
 
@@ -94,6 +95,7 @@ def simulate(  # noqa: PLR0913 - one for each option, so that editors know them
         MissingExtraError: A package is not installed.
     """
     given = {**locals(), "input": inputs}
+    _refuse_import_by_worker()
     for name in ("script", "inputs", "arguments", "environment_variables", "quiet"):
         del given[name]
     checked = request.settings_for(
@@ -107,6 +109,15 @@ def simulate(  # noqa: PLR0913 - one for each option, so that editors know them
 
     with _process_as_it_was(is_in_it=checked.processes == 0, folder=os.path.dirname(checked.script)):
         return master.run(checked, quiet=quiet)
+
+
+def _refuse_import_by_worker() -> None:
+    """Refuse a call at a main module's top level: worker processes are spawned, and import that module."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and getattr(process.current_process(), "_inheriting", False):  # as multiprocessing asks
+        raise UsageError(
+            'simulate() is called where its worker processes import it: call it below `if __name__ == "__main__":`'
+        )
 
 
 @contextlib.contextmanager

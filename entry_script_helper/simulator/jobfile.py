@@ -251,6 +251,10 @@ _OF_V2 = {
 }
 
 
+_FILES_IN_V2 = 1
+"""v2's own default of mini_batch_size; v1's is 10."""
+
+
 class _Step:
     """One parallel step.
 
@@ -291,6 +295,8 @@ class _Step:
         found.update(options.canonical(predefined))
         found.update(self._output(task))
         found.update(self._input())
+        if "input_format" not in {**found, **self._given} and "partition_keys" not in found:
+            found.setdefault("mini_batch_size", _FILES_IN_V2)
         found.update(_variables(*self._layers))
         return Job(found, tuple(arguments), tuple(self._directories))
 

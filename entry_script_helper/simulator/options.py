@@ -320,7 +320,7 @@ OPTIONS = (
         "LEVEL",
         choice(*LEVELS),
         _SEE,
-        "the level of the run's own logs (default: INFO)",
+        "the lowest level that logs/master.txt tells (default: INFO)",
         predefined=True,
     ),
     Option(
