@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pdb  # noqa: T100 - for those who ask for it
-import sys
 import traceback
 
 TYPE_CHECKING = False
@@ -22,17 +21,25 @@ def open_at(error: BaseException, script: str) -> bool:
     Returns:
         Whether to go on: False where the user quit.
     """
-    debugger = pdb.Pdb()
+    debugger = _PostMortem()
     print(traceback.format_exception_only(type(error), error)[-1], end="", file=debugger.stdout)
     above = _frames_above(error.__traceback__, os.path.dirname(script))
     if above:
         debugger.rcLines.append(f"up {above}")
-    tracer = sys.gettrace()
     debugger.reset()
     debugger.interaction(None, error.__traceback__)
-    if sys.gettrace() is None:  # no breakpoint was set: give the word back to who had it
-        sys.settrace(tracer)
     return not debugger.quitting
+
+
+class _PostMortem(pdb.Pdb):
+    """A debugger that traces nothing, as all is over: other tracers (an editor's, coverage's) stay in their place."""
+
+    def set_continue(self) -> None:
+        """Go on."""
+
+    def set_quit(self) -> None:
+        """Stop."""
+        self.quitting = True
 
 
 def _frames_above(trace: TracebackType | None, folder: str) -> int:
