@@ -282,7 +282,7 @@ def rate(rounds):
 
 def efficiency(rounds):
     """Return a table: how near to ideal the time is where each mini-batch takes processor time."""
-    tasks = 200
+    tasks = 100
     names = [OURS, *(peer for peer in PEERS if is_there(peer))]
     found = {name: [] for name in names}
     for _ in range(rounds):
