@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from entry_script_helper.errors import UsageError
-from entry_script_helper.simulator import options, settings
+from entry_script_helper.simulator import options, settings, values
 
 
 @pytest.fixture
@@ -197,8 +197,8 @@ def test_own_paths(make, tmp_path):
 @pytest.mark.parametrize(("read", "in_bytes"), [(10, 10), ("1kb", 1024), ("2mb", 2 * 1024**2), ("3gb", 3 * 1024**3)])
 def test_sizes(read, in_bytes):
     """Sizes are multiples of 1,024, as in the service."""
-    assert options.size(read) == read
-    assert options.in_bytes(read) == in_bytes
+    assert values.size(read) == read
+    assert values.in_bytes(read) == in_bytes
 
 
 def test_arguments_of_the_driver():

@@ -10,6 +10,7 @@ import os
 from entry_script_helper import environment
 from entry_script_helper.errors import UsageError
 from entry_script_helper.simulator import options
+from entry_script_helper.simulator.values import in_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _check_together(values: Mapping[str, Any], called: Callable[[str], str]) -> 
 
 def _size(values: Mapping[str, Any]) -> int:
     default = _FILES if values.get("input_format", "files") == "files" else _TABLES
-    return options.in_bytes(values.get("mini_batch_size", default))
+    return in_bytes(values.get("mini_batch_size", default))
 
 
 def _input(path: str, option: str) -> str:
