@@ -1,6 +1,6 @@
-"""Readers of options' values: each takes what was given (text, or what YAML or Python makes of it) or raises.
+"""What each kind of option takes, from text, YAML or Python: readers that return the value.
 
-What is raised for a value that can't be meant is `UnfitError`, with what to give instead. Reading a value that was read changes nothing.
+A reader raises `UnfitError` for what can't be meant, with what to give instead. Reading what was read changes nothing.
 """
 
 from __future__ import annotations
