@@ -143,13 +143,15 @@ class _Call:
         if guard.name == "run":
             self._look_at([*args[guard.is_method :], *kwargs.values()])
         self._deadline: Deadline | None = None
-        _, handler = guard.destination(configure=False)
+        logger, handler = guard.destination(configure=False)
         path = _stacks_path(handler)
         stacks().show_crashes(path)
         if guard.timeout is not None:
             margin = min(MARGIN, guard.timeout / 10)
             self._deadline = stacks().begin(path, guard.timeout - margin)
-        if handler is not None:  # before config() nothing is logged: it has yet to say where to
+        if handler is not None and logger.isEnabledFor(
+            logging.DEBUG
+        ):  # before config() nothing is logged: it has yet to say where to
             self._log(logging.DEBUG, f"{self._what()} begins", {"function": guard.name, **self._place})
         self._processor = time.process_time()
         self._started = time.monotonic()
@@ -175,7 +177,8 @@ class _Call:
         if self.items_in is not None:
             judged = contract.judge(result, self.items_in)
             fields.update(items_in=self.items_in, items_out=judged.items, items_succeeded=judged.succeeded)
-            text += f": {_items(self.items_in)} in, {judged.items} out, {judged.succeeded} succeeded"
+            # No colon: then the redactor sees at once that there is no secret in it.
+            text += f", {_items(self.items_in)} in, {judged.items} out, {judged.succeeded} succeeded"
             problem = judged.problem
         self._log(logging.INFO, text, fields)
         if problem:

@@ -81,7 +81,7 @@ def test_a_call_is_one_line(logs):
     assert run(batch) is batch
     ((level, function, message),) = said(logs)
     assert (level, function) == ("INFO", "run")
-    assert re.fullmatch(rf"run\(\) ended {TIMES}: 2 items in, 2 out, 2 succeeded", message)
+    assert re.fullmatch(rf"run\(\) ended {TIMES}, 2 items in, 2 out, 2 succeeded", message)
 
 
 def test_methods(logs):
@@ -93,7 +93,7 @@ def test_methods(logs):
     assert model.calls == ["init", ["a", "b"]]
     messages = [message for _, _, message in said(logs)]
     assert re.fullmatch(rf"init\(\) ended {TIMES}", messages[0])
-    assert re.fullmatch(rf"run\(\) ended {TIMES}: 2 items in, 1 out, 1 succeeded", messages[1])
+    assert re.fullmatch(rf"run\(\) ended {TIMES}, 2 items in, 1 out, 1 succeeded", messages[1])
     assert messages[2].startswith("run() returned 1 item for a mini-batch of 2 items: ")
     assert messages[3].startswith("shutdown() ended")
     assert {record.logger for record in logs.records()} == {"model"}

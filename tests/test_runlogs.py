@@ -242,3 +242,25 @@ def test_nothing_is_measured(simulation):
         "picked",
         "completed",
     ]
+
+
+def test_a_guarded_script_that_hangs(simulation):
+    """A timeout that the script's own guard was given, and the run's, share the one timer: each leaves its stacks."""
+    simulation.script(
+        """
+        import time
+        from entry_script_helper import config, guard
+        @guard
+        def init():
+            config("score")
+        @guard(timeout=0.3)
+        def run(mini_batch):
+            time.sleep(100)
+        """
+    )
+    simulation.inputs("a")
+    simulation.simulate(*NOT_IN_TIME, returncode=71)
+    text = log(simulation, "user/10.0.0.4/Process-1.txt").read_text()
+    assert re.findall(r"Timeout \(0:00:00\.(\d)", text) in (["2", "8"], ["2", "9"])
+    assert text.count("in run\n") == 2
+    assert told(log(simulation, "70_driver_log.txt"))[0][1].count("Timeout (") == 1
