@@ -45,6 +45,9 @@ class Deadline:
 class Stacks:
     """The one timer of this process, the file that it writes to, and whether a crash writes there too.
 
+    Of calls within one another, each has its stacks when its own time is over, as long as they go on; where the
+    innermost hangs, nobody sets the timer for the next, and the first stacks are all.
+
     Every *path* is that of the process's own log (or of a file beside it); it is opened for
     appending, and made if missing. Where it can't be opened, the stacks go to stderr.
     """
