@@ -381,6 +381,14 @@ def test_tracebacks_and_stacks_in_the_driver_log(workplace, files):
     assert re.fullmatch(r'Process-1:\nTimeout \(.*\)!\nThread .*\n  File ".*", line \d+ in <module>', stacks)
 
 
+def wait_until(condition):
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
 def rows(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
@@ -394,11 +402,9 @@ def test_the_resource_monitor(files):
     watch.watch(process.pid)
     watch.watch(2**22 + 1)  # beyond the highest process id
     path = files.process_monitor(process.pid)
-    while len(rows(path)) < 3:
-        time.sleep(0.01)
+    wait_until(lambda: len(rows(path)) >= 3)
     process.kill()
-    while watch._processes:  # it is a zombie by now
-        time.sleep(0.01)
+    wait_until(lambda: not watch._processes)  # it is a zombie by now
     process.communicate()
     watch.watch(os.getpid())
     watch.stop()

@@ -96,10 +96,12 @@ class Simulation(Workplace):
     def first_print(self, process):
         """Wait for what a worker process prints; return its first line."""
         path = self.path / "logs" / "70_driver_log.txt"
-        while not (path.exists() and "\n" in path.read_text()):
+        for _ in range(6000):
+            if path.exists() and "\n" in path.read_text():
+                return path.read_text().splitlines()[0]
             assert process.poll() is None
             time.sleep(0.01)
-        return path.read_text().splitlines()[0]
+        raise TimeoutError
 
     @property
     def rows(self):
