@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
 
 import pytest
 from test_logtree import told
@@ -263,3 +264,30 @@ def test_a_guarded_script_that_hangs(simulation):
     text = log(simulation, "user/10.0.0.4/Process-1.txt").read_text()
     assert len(re.findall(r"Timeout \(0:00:00\.2\d*\)!\n(?:.*\n)*  File .* line 9 in run\n", text)) == 1
     assert told(log(simulation, "70_driver_log.txt"))[0][1].count("Timeout (") == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return a directory that is a disk of 64 KiB, where this user may have one."""
+    path = tmp_path / "small"
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(path)], capture_output=True, check=False, timeout=60
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a disk")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True, timeout=60)
+
+
+def test_a_full_disk(simulation, small_disk):
+    """Where the disk with the logs is full, all mini-batches succeed, also of a script that prints; it is said."""
+    simulation.script("def run(mini_batch):\n    print('x' * 1000)\n    return mini_batch\n")
+    simulation.inputs(*map(str, range(300)))
+    simulation.simulate(
+        *("--processes", "2", "--mini-batch-size", "1", "--output", str(simulation.path / "rows.txt")),
+        *("--working-dir", str(small_disk)),
+    )
+    assert len((simulation.path / "rows.txt").read_text().splitlines()) == 300
+    assert "[Errno 28] No space left on device; its lines wait until that works" in simulation.said
+    assert "Traceback" not in simulation.said
