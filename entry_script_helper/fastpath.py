@@ -9,7 +9,6 @@ is made once: the text of a millisecond, of a thread, of a level.
 
 from __future__ import annotations
 
-import functools
 import gc
 import logging
 import os
@@ -121,16 +120,18 @@ def _bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
     # A dictionary of its own and not one that shares its keys with those of other loggers: CPython reads its
     # attributes in a tenth of the time.
     logger.__dict__ = {**vars(logger)}
-    size = len(vars(logger).keys() | _LEVELS.keys())
     for name, level in _LEVELS.items():
-        aside = functools.partial(_step_aside, logger, handler, name, changes.latest)
+        bound = _Level(logger, handler, name)
         if level < logger.level and name in _OFF:
-            method = _OFF[name](logger._cache, aside)  # type: ignore[attr-defined]  # noqa: SLF001
+            setattr(logger, name, _OFF[name](bound.enabled, bound.step_aside))
         else:
-            method = _method(logger, handler, name, size, aside)
-        method.is_entry_script_function = True  # type: ignore[attr-defined]
-        method.__name__ = method.__qualname__ = name
-        setattr(logger, name, method)
+            setattr(logger, name, bound.write)
+    # After which whatever is set on the logger itself is one too many.
+    size = len(vars(logger))
+    for name in _LEVELS:
+        method = vars(logger)[name]
+        if isinstance(getattr(method, "__self__", None), _Level):
+            method.__self__.size = size
 
 
 def event_methods(logger: logging.Logger, handler: EntryScriptHandler, name: str) -> dict[str, Callable[..., object]]:
@@ -146,112 +147,106 @@ def event_methods(logger: logging.Logger, handler: EntryScriptHandler, name: str
     """
     if not _can_be_bound(logger, handler) or not name.isprintable() or type(handler.formatter) is not JsonFormatter:
         return {}
-    size = len(vars(logger))
-    return {level: _method(logger, handler, level, size, _not_implemented, name) for level in _LEVELS}
+    return {level: _EventLevel(logger, handler, level, name).write for level in _LEVELS}
 
 
-def _not_implemented(*_: object) -> Any:  # noqa: ANN401 - a constant that has no type of its own
-    return NotImplemented
+class _Level:
+    """One level of one logger: what a call would otherwise have to look up, side by side in memory."""
 
-
-def _step_aside(  # noqa: PLR0913, PLR0917 - the first four are given beforehand
-    logger: logging.Logger,
-    handler: EntryScriptHandler,
-    name: str,
-    as_it_was: object,
-    msg: object,
-    args: tuple[Any, ...],
-    keywords: dict[str, Any],
-) -> None:
-    """Call the method of the logger's class; from the next call on go the fast way again, if that can be."""
-    keywords["stacklevel"] = keywords.get("stacklevel", 1) + 2  # past this function and the one that calls it
-    getattr(type(logger), name)(logger, msg, *args, **keywords)
-    is_changed = changes.latest is not as_it_was and handler.destination.file and handler in logger.handlers
-    # Where there can't be new functions, those of before go on stepping aside.
-    if is_changed and _can_be_bound(logger, handler):
-        _bind(logger, handler)
-
-
-def _method(  # noqa: C901, PLR0913, PLR0915, PLR0917 - what a call would otherwise have to look up
-    logger: logging.Logger,
-    handler: EntryScriptHandler,
-    name: str,
-    size: int,
-    aside: Callable[[object, tuple[Any, ...], dict[str, Any]], Any],
-    event_name: str | None = None,
-) -> Callable[..., Any]:
-    """Return the function for one level of one logger, or with *event_name* that for structlog's events."""
-    level = _LEVELS[name]
-    formatter: Any = handler.formatter
-    as_json = type(formatter) is JsonFormatter
-    ours = [handler]
-    level_name = _level_names.get(level)
-    if type(level_name) is not str or not level_name.isprintable():
-        level_name = None  # no name is that
-    logger_name = logger.name
-    # Until there is a file nothing is as it was.
-    as_it_was = changes.latest if handler.destination.file else object()
-    file: Any = handler.destination.file
-    owner = file and file.turn.owner
-    process_id = handler.open_files.process_id
-    redactor = formatter.redactor
-    plain = _PLAIN[type(formatter)] if redactor is None or redactor.knows_harmless_text else bytes(256)
-    own_method = _dict_of_logger[name]
-    attributes = vars(logger)
-    enabled = logger._cache  # type: ignore[attr-defined]  # noqa: SLF001 - emptied in place when a level changes
-    clock = _clock_of(formatter)
-    of_keywords = _members_of_event if event_name else _members_of_extra
-    further_members = functools.partial(of_keywords, {}, formatter.redactor if as_json else None, plain)
-    threads: dict[int, dict[str, bytes]] = {}
-    process_name: str | None = None
-    for_json = (
-        f'Z", "level": {quoted(level_name or "")}, "logger": {quoted(event_name or logger_name)}, "event": "'.encode(),
-        getattr(sys.modules.get("structlog.contextvars"), "_CONTEXT_VARS", True),
-        sys.modules.get("multiprocessing.process"),
+    __slots__ = (
+        "as_it_was",
+        "attributes",
+        "clock",
+        "enabled",
+        "file",
+        "for_json",
+        "formatter",
+        "handler",
+        "is_json",
+        "labels",
+        "level",
+        "level_name",
+        "logger",
+        "logger_name",
+        "name",
+        "ours",
+        "own_method",
+        "owner",
+        "plain",
+        "process_id",
+        "process_name",
+        "shown_name",
+        "size",
+        "threads",
     )
 
-    def in_the_middle(thread: int, function: str) -> bytes | None:
-        """Return what stands in a line for this thread and function, and around that; None if it needs more care."""
-        if not function.isprintable() or '"' in function or "\\" in function:
-            return None
-        if len(threads) >= _MOST_THREADS or len(threads.get(thread, ())) >= _MOST_FUNCTIONS:
-            threads.clear()
-        if as_json:
-            text = (
-                f'", "process": {process_id}, "process_name": {encode(process_name)}, "thread": {thread}'
-                f', "func_name": "{function}"{formatter.tail}}}\n'
-            )
-        else:
-            text = f"|{logger_name}|{level_name}|{process_id}|{thread}|{function}()|"
-        threads.setdefault(thread, {})[function] = encoded = text.encode()
-        return encoded
+    is_event = False
+
+    def __init__(
+        self, logger: logging.Logger, handler: EntryScriptHandler, name: str, shown_name: str | None = None
+    ) -> None:
+        self.logger = logger
+        self.handler = handler
+        self.name = name
+        self.level = _LEVELS[name]
+        self.logger_name = logger.name
+        self.shown_name = shown_name or logger.name
+        level_name = _level_names.get(self.level)
+        # None: no name is that.
+        self.level_name = level_name if type(level_name) is str and level_name.isprintable() else None
+        self.ours = [handler]
+        self.own_method = _dict_of_logger[name]
+        self.attributes = vars(logger)
+        self.size = len(self.attributes)
+        self.enabled: dict[int, bool] = logger._cache  # type: ignore[attr-defined]  # noqa: SLF001 - emptied in place when a level changes
+        # Until there is a file nothing is as it was.
+        self.as_it_was = changes.latest if handler.destination.file else object()
+        self.file: Any = handler.destination.file
+        self.owner: Any = self.file and self.file.turn.owner
+        self.process_id = handler.open_files.process_id
+        self.formatter: Any = handler.formatter
+        self.is_json = type(self.formatter) is JsonFormatter
+        redactor = self.formatter.redactor
+        knows = redactor is None or redactor.knows_harmless_text
+        self.plain = _PLAIN[type(self.formatter)] if knows else bytes(256)
+        self.clock = _clock_of(self.formatter)
+        self.labels: dict[str, str | None] = {}
+        self.threads: dict[int, dict[str, bytes]] = {}
+        self.process_name: str | None = None
+        opening = f'Z", "level": {quoted(level_name or "")}, "logger": {quoted(self.shown_name)}, "event": "'
+        self.for_json: tuple[bytes, Any, Any] = (
+            opening.encode(),
+            getattr(sys.modules.get("structlog.contextvars"), "_CONTEXT_VARS", True),
+            sys.modules.get("multiprocessing.process"),
+        )
 
     # One function, since each call within it would cost a part of what it saves; and each return near what leads
     # to it, since CPython jumps far at three times the price.
-    def method(msg: object, *args: Any, **keywords: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
-        nonlocal process_name
+    def write(self, msg: object, /, *args: Any, **keywords: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
+        """Stand in for the logger's own method of this level."""
         try:
-            is_on = enabled[level] and _level_names[level] is level_name
+            is_on = self.enabled[self.level] and _level_names[self.level] is self.level_name
         except KeyError:
             is_on = False
+        logger = self.logger
         if not (  # not from within `except`: a record would find that error in sys.exc_info()
             is_on
-            and changes.latest is as_it_was
-            and len(attributes) == size
+            and changes.latest is self.as_it_was
+            and len(self.attributes) == self.size
             and not logger.disabled
             and not logger.filters
-            and not handler.filters
-            and logger.name is logger_name
+            and not self.handler.filters
+            and logger.name is self.logger_name
         ):
-            return aside(msg, args, keywords)
+            return self.step_aside(msg, args, keywords)
         if not (
             logging._logRecordFactory is _Record  # type: ignore[attr-defined]  # noqa: SLF001
             and logging.logThreads
             and logging.logProcesses
         ):
-            return aside(msg, args, keywords)
+            return self.step_aside(msg, args, keywords)
         if not (
-            _dict_of_logger[name] is own_method
+            _dict_of_logger[self.name] is self.own_method
             and _of_logger.isEnabledFor is _is_enabled_for
             and _of_logger._log is _log  # noqa: SLF001
             and _of_logger.findCaller is _find_caller
@@ -259,77 +254,79 @@ def _method(  # noqa: C901, PLR0913, PLR0915, PLR0917 - what a call would otherw
             and _of_logger.handle is _handle
             and _of_logger.callHandlers is _call_handlers
         ):
-            return aside(msg, args, keywords)
+            return self.step_aside(msg, args, keywords)
         if not (
             _dict_of_record["__init__"] is _record_init
             and _of_record.getMessage is _get_message
             and _of_handler.emit is _emit
             and type(msg) is str
         ):
-            return aside(msg, args, keywords)
+            return self.step_aside(msg, args, keywords)
         others = None
-        if logger.handlers != ours:
-            others = _other_handlers(logger, handler)
+        if logger.handlers != self.ours:
+            others = _other_handlers(logger, self.handler)
             if others is None:
-                return aside(msg, args, keywords)
+                return self.step_aside(msg, args, keywords)
         elif logger.propagate:
             ancestor = logger.parent
             while ancestor is not None:
                 if ancestor.handlers:
-                    others = _other_handlers(logger, handler)
+                    others = _other_handlers(logger, self.handler)
                     break
                 ancestor = ancestor.parent
         if keywords:
-            further: Any = further_members(keywords)
-            if further is None or (others and event_name):
-                return aside(msg, args, keywords)
-        frame = keywords["event"][1] if event_name else _get_frame(1)
-        code = frame.f_code
+            further, frame = self.further(keywords)
+            if further is None or (others and self.is_event):
+                return self.step_aside(msg, args, keywords)
+        else:
+            frame = _get_frame(1)
+        function = frame.f_code.co_name
         try:
             text = msg % args if args else msg
             encoded = text.encode()
         except Exception:  # noqa: BLE001 - an argument's own code may raise anything
-            return aside(msg, args, keywords)
+            return self.step_aside(msg, args, keywords)
         # From here on without the arguments, whose own code must not run twice.
-        if encoded.translate(plain) is not encoded or "bearer" in text.casefold():
-            if formatter.redactor is not None:
-                text = formatter.redactor(text)
-            if as_json:
+        if encoded.translate(self.plain) is not encoded or "bearer" in text.casefold():
+            if self.formatter.redactor is not None:
+                text = self.formatter.redactor(text)
+            if self.is_json:
                 text = quoted(text)[1:-1]
             elif not text.isprintable():
-                return aside(*_whole(others, msg, args, text), keywords)
+                return self.step_aside(*_whole(others, msg, args, text), keywords)
             encoded = text.encode()
         thread = get_ident()
         try:
-            middle: Any = threads[thread][code.co_name]
+            middle: Any = self.threads[thread][function]
         except KeyError:
-            middle = in_the_middle(thread, code.co_name)
+            middle = self.middle(thread, function)
             if middle is None:
-                return aside(*_whole(others, msg, args, text), keywords)
+                return self.step_aside(*_whole(others, msg, args, text), keywords)
         now = time.time()
-        low, high, dated, second, thousands = clock.moment
+        low, high, dated, second, thousands = self.clock.moment
         if not low <= now < high:
-            low, high, dated, second, thousands = clock.tick(now)
-        if as_json:
-            opening, ever_bound, processes = for_json
+            low, high, dated, second, thousands = self.clock.tick(now)
+        if self.is_json:
+            opening, ever_bound, processes = self.for_json
             if ever_bound and copy_context() and bound_values():
-                return aside(*_whole(others, msg, args, text), keywords)
+                return self.step_aside(*_whole(others, msg, args, text), keywords)
             if processes is not None and logging.logMultiprocessing:
-                present = processes._current_process._name  # noqa: SLF001 - its functions take six times as long
+                process_name = processes._current_process._name  # noqa: SLF001 - its functions take six times as long
             elif "multiprocessing" in _modules or not logging.logMultiprocessing:
-                present = _process_name()
+                process_name = _process_name()
             else:
-                present = "MainProcess"
-            if present != process_name:
-                process_name = present
-                threads.clear()
-                middle = in_the_middle(thread, code.co_name)
+                process_name = "MainProcess"
+            if process_name != self.process_name:
+                self.process_name = process_name
+                self.threads.clear()
+                middle = self.middle(thread, function)
             if keywords:
                 middle = _join((middle[:-2], further, b"}\n"))
             micro = _THREE_DIGITS[int((now - second) * 1000000.0) - thousands]
             line = _join((dated, micro, opening, encoded, middle))
         else:
             line = _join((dated, middle, encoded, b"\n"))
+        file, owner = self.file, self.owner
         if owner.setdefault(None, thread) is thread:  # as `LogFile.write` does
             try:
                 written = 0
@@ -347,15 +344,119 @@ def _method(  # noqa: C901, PLR0913, PLR0915, PLR0917 - what a call would otherw
         else:
             is_written = file.write(line)
         if not is_written:
-            handler.show_failure(file, line[:-1].decode())
+            self.handler.show_failure(file, line[:-1].decode())
         if others:
-            record = _record(logger_name, level, frame, msg, args, now, thread, process_id, keywords)
+            record = self.record(frame, msg, args, now, keywords)
             for other in others:
-                if level >= other.level:
+                if self.level >= other.level:
                     other.handle(record)
         return None
 
-    return method
+    def step_aside(self, msg: object, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Call the method of the logger's class; from the next call on go the fast way again, if that can be."""
+        logger, handler = self.logger, self.handler
+        keywords["stacklevel"] = keywords.get("stacklevel", 1) + 2  # past this function and the one that calls it
+        getattr(type(logger), self.name)(logger, msg, *args, **keywords)
+        is_changed = changes.latest is not self.as_it_was and handler.destination.file and handler in logger.handlers
+        # Where there can't be new functions, those of before go on stepping aside.
+        if is_changed and _can_be_bound(logger, handler):
+            _bind(logger, handler)
+
+    def further(self, keywords: dict[str, Any]) -> tuple[bytes | None, Any]:
+        """Return a call's extras as members of a JSON object, None if they need more care; and the caller's frame."""
+        extra: Any = keywords.get("extra")
+        if len(keywords) != 1 or type(extra) is not dict or not extra:
+            return None, None
+        return _plain_members(self, extra), _get_frame(2)
+
+    def middle(self, thread: int, function: str) -> bytes | None:
+        """Return what stands in a line for this thread and function, and around that; None if it needs more care."""
+        if not function.isprintable() or '"' in function or "\\" in function:
+            return None
+        if len(self.threads) >= _MOST_THREADS or len(self.threads.get(thread, ())) >= _MOST_FUNCTIONS:
+            self.threads.clear()
+        if self.is_json:
+            text = (
+                f'", "process": {self.process_id}, "process_name": {encode(self.process_name)}, "thread": {thread}'
+                f', "func_name": "{function}"{self.formatter.tail}}}\n'
+            )
+        else:
+            text = f"|{self.logger_name}|{self.level_name}|{self.process_id}|{thread}|{function}()|"
+        self.threads.setdefault(thread, {})[function] = encoded = text.encode()
+        return encoded
+
+    def record(
+        self,
+        frame: Any,  # noqa: ANN401
+        msg: object,
+        args: Any,  # noqa: ANN401
+        now: float,
+        keywords: dict[str, Any],
+    ) -> logging.LogRecord:
+        """Return the record that `logging` would have made: for the handlers of others, sooner."""
+        path = frame.f_code.co_filename
+        names = _paths.get(path)
+        if names is None:
+            if len(_paths) >= _MOST_FUNCTIONS:
+                _paths.clear()
+            file_name = os.path.basename(path)
+            names = _paths[path] = (file_name, os.path.splitext(file_name)[0])
+        if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
+            args = args[0]
+        record = _new_record(_Record)
+        record.__dict__ = state = {
+            "name": self.logger_name,
+            "msg": msg,
+            "args": args,
+            "levelname": self.level_name,
+            "levelno": self.level,
+            "pathname": path,
+            "filename": names[0],
+            "module": names[1],
+            "exc_info": None,
+            "exc_text": None,
+            "stack_info": None,
+            "lineno": frame.f_lineno,
+            "funcName": frame.f_code.co_name,
+            "created": now,
+            "msecs": _msecs(now % 1),
+            "relativeCreated": (now - _start) * 1000,
+            "thread": get_ident(),
+            "threadName": threading.current_thread().name,
+            "processName": _process_name(),
+            "process": self.process_id,
+        }
+        if sys.version_info >= (3, 12):
+            state["taskName"] = _task_name()
+        if keywords:
+            state.update(keywords["extra"])
+        state[WRITTEN] = self.process_id
+        return record
+
+
+_Level.write.is_entry_script_function = True  # type: ignore[attr-defined]
+
+
+class _EventLevel(_Level):
+    """One level of one of structlog's loggers. It says `NotImplemented` instead of stepping aside."""
+
+    __slots__ = ()
+
+    is_event = True
+
+    def step_aside(self, *_: object) -> Any:  # noqa: ANN401 - a constant that has no type of its own
+        """Leave the event to others."""
+        return NotImplemented
+
+    def further(self, keywords: dict[str, Any]) -> tuple[bytes | None, Any]:
+        """Return the event's values as members of a JSON object, and the caller's frame."""
+        values, frame = keywords["event"]
+        if not values:
+            return b"", frame
+        found = _plain_members(self, values)
+        if found is None:
+            found = f", {members(values, KEYS, self.formatter.redactor)}".encode()
+        return found, frame
 
 
 def _debug_off(enabled: dict[int, bool], aside: Callable[..., None]) -> Callable[..., None]:
@@ -375,6 +476,7 @@ def _debug_off(enabled: dict[int, bool], aside: Callable[..., None]) -> Callable
         if enabled.get(10):
             changes.add()  # that level is on by now, and the next call finds another function
 
+    method.is_entry_script_function = True  # type: ignore[attr-defined]
     return method
 
 
@@ -391,6 +493,7 @@ def _info_off(enabled: dict[int, bool], aside: Callable[..., None]) -> Callable[
         if enabled.get(20):
             changes.add()
 
+    method.is_entry_script_function = True  # type: ignore[attr-defined]
     return method
 
 
@@ -419,58 +522,6 @@ def _whole(
 
 _new_record = _Record.__new__
 _paths: dict[str, tuple[str, str]] = {}
-
-
-def _record(  # noqa: PLR0913, PLR0917 - what the record holds
-    name: str,
-    level: int,
-    frame: Any,  # noqa: ANN401
-    msg: object,
-    args: Any,  # noqa: ANN401
-    now: float,
-    thread: int,
-    process_id: int,
-    keywords: dict[str, Any],
-) -> logging.LogRecord:
-    """Return the record that `logging` would have made: for the handlers of others, sooner."""
-    path = frame.f_code.co_filename
-    names = _paths.get(path)
-    if names is None:
-        if len(_paths) >= _MOST_FUNCTIONS:
-            _paths.clear()
-        file_name = os.path.basename(path)
-        names = _paths[path] = (file_name, os.path.splitext(file_name)[0])
-    if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
-        args = args[0]
-    record = _new_record(_Record)
-    record.__dict__ = state = {
-        "name": name,
-        "msg": msg,
-        "args": args,
-        "levelname": _level_names[level],
-        "levelno": level,
-        "pathname": path,
-        "filename": names[0],
-        "module": names[1],
-        "exc_info": None,
-        "exc_text": None,
-        "stack_info": None,
-        "lineno": frame.f_lineno,
-        "funcName": frame.f_code.co_name,
-        "created": now,
-        "msecs": _msecs(now % 1),
-        "relativeCreated": (now - _start) * 1000,
-        "thread": thread,
-        "threadName": threading.current_thread().name,
-        "processName": _process_name(),
-        "process": process_id,
-    }
-    if sys.version_info >= (3, 12):
-        state["taskName"] = _task_name()
-    if keywords:
-        state.update(keywords["extra"])
-    state[WRITTEN] = process_id
-    return record
 
 
 _start: float = logging._startTime / (1e9 if sys.version_info >= (3, 13) else 1)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -551,37 +602,9 @@ def _process_name() -> str | None:
     return multiprocessing.current_process().name if multiprocessing else "MainProcess"
 
 
-def _members_of_extra(
-    labels: dict[str, str | None], redactor: Redactor | None, plain: bytes, keywords: dict[str, Any]
-) -> bytes | None:
-    """Return plain extras as members of a JSON object, behind others; None for all that needs more care.
-
-    Args:
-        labels: What stands before a value, by its key: filled here.
-        redactor: As in a formatter.
-        plain: Translates all but the characters that are written as they are.
-        keywords: Of the logging call.
-    """
-    extra: Any = keywords.get("extra")
-    if len(keywords) != 1 or type(extra) is not dict or not extra:
-        return None
-    return _plain_members(labels, redactor, plain, extra)
-
-
-def _members_of_event(
-    labels: dict[str, str | None], redactor: Redactor | None, plain: bytes, keywords: dict[str, Any]
-) -> bytes:
-    """Return the values of one of structlog's events as members of a JSON object, behind others."""
-    values: dict[Any, Any] = keywords["event"][0]
-    if not values:
-        return b""
-    found = _plain_members(labels, redactor, plain, values)
-    return f", {members(values, KEYS, redactor)}".encode() if found is None else found
-
-
-def _plain_members(  # noqa: C901 - a table of types
-    labels: dict[str, str | None], redactor: Redactor | None, plain: bytes, values: dict[Any, Any]
-) -> bytes | None:
+def _plain_members(of: _Level, values: dict[Any, Any]) -> bytes | None:  # noqa: C901 - a table of types
+    """Return plain values as members of a JSON object, behind others; None for all that needs more care."""
+    redactor, plain, labels = of.formatter.redactor, of.plain, of.labels
     texts = []
     for key, value in values.items():
         label = labels.get(key) if type(key) is str else None
