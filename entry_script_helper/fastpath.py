@@ -204,12 +204,13 @@ class _Level:
         self.file: Any = handler.destination.file
         self.owner: Any = self.file and self.file.turn.owner
         self.process_id = handler.open_files.process_id
-        self.formatter: Any = handler.formatter
-        self.is_json = type(self.formatter) is JsonFormatter
-        redactor = self.formatter.redactor
+        formatter: Any = handler.formatter
+        self.formatter = formatter
+        self.is_json = type(formatter) is JsonFormatter
+        redactor = formatter.redactor
         knows = redactor is None or redactor.knows_harmless_text
-        self.plain = _PLAIN[type(self.formatter)] if knows else bytes(256)
-        self.clock = _clock_of(self.formatter)
+        self.plain = _PLAIN[type(formatter)] if knows else bytes(256)
+        self.clock = _clock_of(formatter)
         self.labels: dict[str, str | None] = {}
         self.threads: dict[int, dict[str, bytes]] = {}
         self.process_name: str | None = None
@@ -362,7 +363,7 @@ class _Level:
         if is_changed and _can_be_bound(logger, handler):
             _bind(logger, handler)
 
-    def further(self, keywords: dict[str, Any]) -> tuple[bytes | None, Any]:
+    def further(self, keywords: dict[str, Any]) -> tuple[Any, Any]:
         """Return a call's extras as members of a JSON object, None if they need more care; and the caller's frame."""
         extra: Any = keywords.get("extra")
         if len(keywords) != 1 or type(extra) is not dict or not extra:
@@ -426,8 +427,7 @@ class _Level:
             "processName": _process_name(),
             "process": self.process_id,
         }
-        if sys.version_info >= (3, 12):
-            state["taskName"] = _task_name()
+        state.update(_of_version())
         if keywords:
             state.update(keywords["extra"])
         state[WRITTEN] = self.process_id
@@ -527,12 +527,16 @@ _paths: dict[str, tuple[str, str]] = {}
 _start: float = logging._startTime / (1e9 if sys.version_info >= (3, 13) else 1)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _task_name() -> str | None:
-    asyncio = sys.modules.get("asyncio") if logging.logAsyncioTasks else None  # type: ignore[attr-defined]
+def _task_name() -> dict[str, str | None]:
+    asyncio = sys.modules.get("asyncio") if getattr(logging, "logAsyncioTasks", False) else None
     try:
-        return str(asyncio.current_task().get_name()) if asyncio else None
+        return {"taskName": asyncio.current_task().get_name() if asyncio else None}
     except Exception:  # noqa: BLE001 - there is no task, or asyncio is half imported
-        return None
+        return {"taskName": None}
+
+
+# What a record has besides.
+_of_version: Callable[[], dict[str, Any]] = _task_name if sys.version_info >= (3, 12) else dict
 
 
 class _Clock:

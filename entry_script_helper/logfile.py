@@ -95,19 +95,13 @@ class LogFile:
             if not self._busy and not self._is_open():
                 self._open()
 
-    def write(self, data: bytes, now: float | None = None) -> bool:
+    def write(self, data: bytes) -> bool:
         """Append one record, whole.
-
-        Args:
-            data: The record.
-            now: The time, as `time.time` has it, where that is known already.
 
         Returns:
             True if it has reached the kernel; False if it waits (or was dropped: too many wait), and `trouble`
             says why.
         """
-        if now is None:
-            now = time()
         thread = get_ident()
         owner = self.turn.owner
         if owner.setdefault(None, thread) is not thread:
@@ -116,7 +110,7 @@ class LogFile:
         try:
             written = 0
             # A clock that was put back ends a burst.
-            if self.looked_at <= now < self.steady_until:
+            if self.looked_at <= time() < self.steady_until:
                 try:
                     written = os.write(self.descriptor, data)
                 except OSError:  # it comes again below, where it is dealt with

@@ -6,6 +6,7 @@ takes; and where items fail by the thousand, they fail in the same places.
 
 from __future__ import annotations
 
+import builtins
 import sys
 import traceback
 
@@ -19,9 +20,8 @@ _MOST_FRAMES = 100
 _CUTOFF = 3
 
 # Those of which the standard library tells more than their text, for which it wants the whole traceback.
-_SPECIAL: tuple[type[BaseException], ...] = (NameError, AttributeError, ImportError, SyntaxError)
-if sys.version_info >= (3, 11):
-    _SPECIAL += (BaseExceptionGroup,)  # noqa: F821
+_GROUP = getattr(builtins, "BaseExceptionGroup", SyntaxError)  # since Python 3.11
+_SPECIAL = (NameError, AttributeError, ImportError, SyntaxError, _GROUP)
 
 _places: dict[tuple[int, int], tuple[CodeType, str]] = {}
 """By a code object's id and a place in it: that object, so that its id stays its own, and the text."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
+import json
 import logging
+import os
 import subprocess
 import sys
+import threading
 import time
 import unittest
 from unittest import mock
@@ -14,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from entry_script_helper import EntryScriptHelper, fastpath
+from entry_script_helper import EntryScriptHelper, fastpath, turn
 from entry_script_helper.handler import EntryScriptHandler
 from entry_script_helper.jsontext import representation
 
@@ -76,8 +81,8 @@ KEYWORDS = st.fixed_dictionaries(
 
 
 class Listener(logging.Handler):
-    def __init__(self):
-        super().__init__()
+    def __init__(self, level=logging.NOTSET):
+        super().__init__(level)
         self.seen = []
 
     def emit(self, record):
@@ -160,7 +165,10 @@ CALL_HANDLERS = logging.Logger.callHandlers
 
 CHANGES = {
     "root listens": lambda logger, ours: adding(logging.root, Listener()),
+    "root listens to errors": lambda logger, ours: adding(logging.root, Listener(logging.ERROR)),
     "parent listens": lambda logger, ours: adding(logging.getLogger("fast"), Listener()),
+    "another listens first": lambda logger, ours: patch(logger, "handlers", [Listener(), *logger.handlers]),
+    "ours twice": lambda logger, ours: adding(logging.root, ours),
     "another listens": lambda logger, ours: adding(logger, Listener()),
     "logger refuses": lambda logger, ours: filtering(logger, False),
     "handler refuses": lambda logger, ours: filtering(ours, False),
@@ -212,7 +220,7 @@ def place(tmp_path_factory):
     return tmp_path_factory.mktemp("place")
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     as_json=st.booleans(),
     level=st.sampled_from(["DEBUG", "INFO", "ERROR"]),
@@ -233,6 +241,8 @@ def test_the_same_bytes(  # noqa: PLR0913, PLR0917
         stack.enter_context(patch(logging.root, "handlers", []))  # pytest listens there
         stack.enter_context(patch(time, "time", lambda: 1_700_000_000.123456))
         stack.enter_context(patch(time, "time_ns", lambda: 1_700_000_000_123_456_789))
+        for _ in range(2):  # from which on there is a file, and a level is known to be on or off
+            getattr(logger, name)("first")
         for change in changes:
             stack.enter_context(CHANGES[change](logger, ours))
         listeners = [
@@ -255,6 +265,16 @@ def test_the_same_bytes(  # noqa: PLR0913, PLR0917
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_change(place, change, as_json):
+    """Whatever is changed after config(), both write the same bytes."""
+    for name, keywords in (("info", {}), ("error", {"extra": {"a": 1}}), ("debug", {})):
+        test_the_same_bytes.hypothesis.inner_test(
+            place, as_json, "INFO", name, "a message of %d", [1], keywords, [change], redact=True
+        )
+
+
 def test_it_is_used(place):
     """The fast path is taken: no record is made for an ordinary call, in text and in JSON, with plain extras too."""
     for as_json in (False, True):
@@ -267,8 +287,173 @@ def test_it_is_used(place):
             logger.warning("plain")
             logger.debug("disabled")
             if as_json:
-                logger.info("extras", extra={"a": 1, "b": "two"})
+                logger.info("extras", extra={"a": 1, "b": "two", "c": 0.5, "d": None, "e": True, "f": "g: h"})
         listener.assert_not_called()
+
+
+ODD_EXTRAS = [
+    {"a": "\ud800"},
+    {"a": float("nan")},
+    {"a": 10**30},
+    {"password": "x"},
+    {"a": [1]},
+    {1: 2},
+    {"message": 1},
+    None,
+    {},
+    [1],
+]
+
+
+@pytest.mark.parametrize("extra", ODD_EXTRAS)
+def test_extras_that_need_more_care(place, extra):
+    """Extras that are more than plain values under plain names are written as the plain way writes them."""
+    logger = EntryScriptHelper(place).config(NAME, json=True)
+    (ours,) = logger.handlers
+    logger.info("first")
+    logger.info("second")
+    clock = patch(time, "time", lambda: 1_700_000_000.123456)
+    with patch(logging.root, "handlers", []), clock, patch(time, "time_ns", lambda: 1_700_000_000_123_456_000):
+        fast = outcome(lambda: logger.info("a", extra=extra), ours, [])
+        plain = outcome(lambda: logger.log(logging.INFO, "a", extra=extra), ours, [])
+    assert repr(fast) == repr(plain)
+
+
+def test_bounds(place, monkeypatch):
+    """What is remembered of keys, functions, threads and paths never takes more room than so much."""
+    logger = EntryScriptHelper(place).config(NAME, json=True)
+    monkeypatch.setattr(fastpath, "_MOST_FUNCTIONS", 2)
+    monkeypatch.setattr(fastpath, "_MOST_THREADS", 1)
+    monkeypatch.setattr(logging.root, "handlers", [Listener()])
+    for number in range(3):
+        space = {"logger": logger}
+        exec(compile(f"def f{number}(): logger.info('a', extra={{'key{number}': 1}})", f"{number}.py", "exec"), space)
+        for _ in range(2):
+            space[f"f{number}"]()
+    level = logger.info.__self__
+    assert len(fastpath._paths) <= 2
+    assert len(level.labels) <= 2
+    assert len(level.threads) == 1
+    assert len(next(iter(level.threads.values()))) <= 2
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_function_with_an_odd_name(place, listens):
+    """A function may have any name; its record is written the plain way, and listeners see message and arguments."""
+    logger = EntryScriptHelper(place).config(NAME)
+    space = {"logger": logger}
+    exec(compile("def f(): logger.info('%s', 'a')", "odd.py", "exec"), space)
+    odd = type(logger.info.__func__)(space["f"].__code__.replace(co_name='o"dd'), space)
+    listener = Listener()
+    with patch(logging.root, "handlers", [listener] if listens else []):
+        for _ in range(3):
+            odd()
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        assert found.read().endswith('|o"dd()|a\n')
+    assert [dict(seen)["args"] for seen in listener.seen] == ["('a',)"] * 3 * listens
+
+
+def test_a_burst(tmp_path, monkeypatch):
+    """Of many records at once each is there, also where the kernel refuses one at first or takes it in pieces."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    logger = EntryScriptHelper(tmp_path).config("fast.burst")
+    write, calls = os.write, []
+
+    def unreliable(descriptor, data):
+        calls.append(data)
+        if len(calls) % 100 == 50:
+            raise OSError(errno.EIO, "once")
+        return write(descriptor, data[:7] if len(calls) % 100 == 75 else data)
+
+    monkeypatch.setattr(os, "write", unreliable)
+    for number in range(1000):
+        logger.info("record %d", number)
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        assert [line.rpartition("|")[2] for line in found.read().splitlines()] == [f"record {n}" for n in range(1000)]
+
+
+def test_waiting_for_another_thread(tmp_path, monkeypatch):
+    """A thread waits while another is writing, and then writes."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    logger = EntryScriptHelper(tmp_path).config("fast.turn")
+    logger.info("first")
+    logger.info("second")
+    file = logger.handlers[0].destination.file
+    with file.turn:
+        waiting = threading.Thread(target=logger.info, args=("third",))
+        waiting.start()
+        waiting.join(0.01)
+        assert waiting.is_alive()
+    waiting.join(60)
+    with open(file.path, encoding="utf-8") as found:
+        assert found.read().endswith("|third\n")
+
+
+def test_a_turn_that_is_never_passed_on(monkeypatch):
+    """Who holds a turn too long loses it: a thread that was killed within it stops nobody for ever."""
+    monkeypatch.setattr(turn, "_LONGEST", 0.0)
+    lost = turn.Turn()
+    lost.owner[None] = 0
+    with lost, lost:
+        assert lost.owner != {None: 0}
+    assert not lost.owner
+
+
+def test_mapping_as_the_only_argument(place, monkeypatch):
+    """A listener's record has a mapping itself where that is the only argument, as `logging` has it."""
+    listener = Listener()
+    monkeypatch.setattr(logging.root, "handlers", [listener])
+    logger = EntryScriptHelper(place).config(NAME)
+    for _ in range(3):
+        logger.info("%s", {"a": 1})
+    assert [dict(seen)["args"] for seen in listener.seen] == ["{'a': 1}"] * 3
+
+
+def test_tasks(monkeypatch):
+    """Since Python 3.12 a record names asyncio's task."""
+    monkeypatch.setattr(logging, "logAsyncioTasks", True, raising=False)
+
+    async def name():
+        return fastpath._task_name()
+
+    assert fastpath._task_name() == {"taskName": None}
+    assert asyncio.run(name())["taskName"].startswith("Task-")
+    monkeypatch.setattr(logging, "logAsyncioTasks", False)
+    assert asyncio.run(name()) == {"taskName": None}
+
+
+@pytest.mark.parametrize("name", ["debug", "info"])
+def test_a_level_that_is_off(tmp_path, name):
+    """A level that is off writes nothing, is on once it is set, and calls a method that is put in its place."""
+    logger = EntryScriptHelper(tmp_path).config("fast.off", "WARNING")
+    method = getattr(logger, name)
+    method("nothing")
+    method("nothing")
+    with patch(logging.Logger, name, mock.Mock()) as replaced:
+        method("a")
+    replaced.assert_called_once()
+    logger.setLevel("DEBUG")
+    for text in ("one", "two", "three"):
+        getattr(logger, name)(text)
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        assert [line.rpartition("|")[2] for line in found.read().splitlines()] == []
+    logger.handlers[0].setLevel("DEBUG")
+    for text in ("one", "two", "three"):
+        getattr(logger, name)(text)
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        assert [line.rpartition("|")[2] for line in found.read().splitlines()] == ["one", "two", "three"]
+
+
+def test_without_multiprocessing(place, monkeypatch):
+    """A process that never imported multiprocessing is called MainProcess."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.delitem(sys.modules, "multiprocessing.process")
+    monkeypatch.setattr(fastpath, "_modules", {})
+    logger = EntryScriptHelper(place).config(NAME, json=True)
+    for _ in range(3):
+        logger.info("a")
+    with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
+        assert json.loads(found.readlines()[-1])["process_name"] == "MainProcess"
 
 
 @pytest.mark.parametrize(
@@ -289,6 +474,8 @@ def test_stepping_aside(place, as_json, change, keywords):
     """Each thing that the fast path does not know is left to the plain one."""
     logger = EntryScriptHelper(place).config(NAME, json=as_json)
     (ours,) = logger.handlers
+    logger.info("first")
+    logger.info("second")
     with patch(logging.root, "handlers", []), CHANGES[change](logger, ours):
         fast = outcome(lambda: logger.info("a", **keywords), ours, [])
         with patch(logging.root, "handlers", [Listener()]):
@@ -373,11 +560,12 @@ def test_bound_values(tmp_path):
     logger = EntryScriptHelper(tmp_path).config("fast.bound", json=True)
     with patch(logging.root, "handlers", []):
         with structlog.contextvars.bound_contextvars(run=7):
-            logger.info("a")
+            for _ in range(2):
+                logger.info("a")
         logger.info("b")
     structlog.reset_defaults()
     with open(logger.handlers[0].baseFilename, encoding="utf-8") as found:
-        assert ['"run": 7' in line for line in found.read().splitlines()] == [True, False]
+        assert ['"run": 7' in line for line in found.read().splitlines()] == [True, True, False]
 
 
 def test_full_disk(tmp_path, monkeypatch, capsys):

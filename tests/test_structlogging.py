@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import logging
 import pickle
 import sys
@@ -282,3 +283,56 @@ def test_a_logger_without_any_of_ours():
     """Before anything is configured a name leads to the logger of that name."""
     target = structlogtarget.logger_factory("not configured")
     assert (target.name, target.parent) == ("not configured", logging.getLogger("not configured"))
+
+
+def test_what_stands_in_between(tmp_path, monkeypatch):
+    """A filter, a handler or processors of the user's own, and odd values, are seen to as ever."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    EntryScriptHelper(tmp_path).config("between", json=True)
+    logger = structlog.get_logger("between").bind(bound=1)
+    for _ in range(2):
+        logger.info("plain", value=2)
+    logger.info("odd", value=[1], other={"a": 1})
+    logger.info(None)
+    logger.info("no values in an event of %d", 1)
+    parent = logging.getLogger("between")
+    parent.addFilter(lambda record: False)
+    logger.info("refused")
+    parent.filters.clear()
+    logger._logger.addFilter(lambda record: True)
+    logger.info("passed on")
+    logger._logger.filters.clear()
+    chosen = logger.new(seen=3)
+    chosen._processors = [lambda logger, method, values: values, *logger._processors]
+    chosen.info("with a processor")
+    structlog.get_logger("between").info("no values")
+    with open(logging.getLogger("between").handlers[0].baseFilename, encoding="utf-8") as found:
+        read = [json.loads(line) for line in found]
+    expected = [
+        "plain",
+        "plain",
+        "odd",
+        None,
+        "no values in an event of 1",
+        "passed on",
+        "with a processor",
+        "no values",
+    ]
+    assert [line["event"] if line["event"] != "None" else None for line in read] == expected
+    assert {line["func_name"] for line in read} == {"test_what_stands_in_between"}
+    assert [line.get("value") for line in read[:3]] == [2, 2, [1]]
+    assert [line.get("bound") for line in read] == [1, 1, 1, 1, 1, 1, None, None]
+
+
+def test_without_the_fast_path(tmp_path, monkeypatch):
+    """structlog's loggers write without the fast path, too, and where their parent has no handler of ours."""
+    EntryScriptHelper(tmp_path).config("slow", json=True)
+    logger = structlog.get_logger("slow")
+    with monkeypatch.context() as context:
+        context.setitem(sys.modules, "entry_script_helper.fastpath", None)
+        context.delattr("entry_script_helper.fastpath")
+        logger.info("kept")
+    child = structlog.get_logger("slow.child")
+    child.info("of a child")
+    with open(logging.getLogger("slow").handlers[0].baseFilename, encoding="utf-8") as found:
+        assert [json.loads(line)["event"] for line in found] == ["kept", "of a child"]
