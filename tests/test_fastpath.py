@@ -240,7 +240,7 @@ def test_the_same_bytes(  # noqa: PLR0913, PLR0917
     with contextlib.ExitStack() as stack:
         stack.enter_context(patch(logging.root, "handlers", []))  # pytest listens there
         stack.enter_context(patch(time, "time", lambda: 1_700_000_000.123456))
-        stack.enter_context(patch(time, "time_ns", lambda: 1_700_000_000_123_456_789))
+        stack.enter_context(patch(time, "time_ns", lambda: 1_700_000_000_123_456_000))
         for _ in range(2):  # from which on there is a file, and a level is known to be on or off
             getattr(logger, name)("first")
         for change in changes:
