@@ -306,6 +306,13 @@ def test_path_columns_stay_text(table):
     made = table(files, partition_keys="store", partition_format="/{store}/*")
     assert [made.mini_batch(index).partition_key_value for index in range(2)] == [{"store": "01"}, {"store": "2"}]
     assert records(made) == [[("01", 1)], [("2", 2)]]
+    os.remove("in/01/x.csv")
+    made = table({"3/x.csv": "store,n\n3,3\n"}, partition_keys="store,n", partition_format="/{store}/*")
+    assert [made.mini_batch(index).partition_key_value for index in range(2)] == [
+        {"store": "2", "n": 2},
+        {"store": "3", "n": 3},
+    ]
+    assert records(made) == [[("2", 2)], [("3", 3)]]
 
 
 def test_dates_in_the_path(table):

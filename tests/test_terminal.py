@@ -122,6 +122,19 @@ def test_plain_lines(capsys):
     ]
 
 
+def test_no_lines_beside_the_bar(monkeypatch):
+    """A terminal has the bar, and no lines that tell the same."""
+    terminal, clock = Terminal(), Clock()
+    with open(terminal.theirs, "w", closefd=False) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress.Progress(3, clock=clock) as seen:
+            clock.now = 100
+            seen.add(attempt(), is_last=True)
+    shown_there = terminal.rest()
+    assert "1/3 mini-batches [" in shown_there
+    assert "1 of 3 mini-batches" not in shown_there
+
+
 def test_plain_line_before_anything_is_done(capsys):
     """As long as nothing is done there is no guess at what is left."""
     clock = Clock()
