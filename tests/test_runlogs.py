@@ -267,8 +267,8 @@ def test_a_guarded_script_that_hangs(simulation):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """Return a directory that is a disk of 64 KiB, where this user may have one."""
+def full_disk(tmp_path):
+    """Return a directory that is a full disk, where this user may have one."""
     path = tmp_path / "small"
     path.mkdir()
     mounted = subprocess.run(
@@ -276,17 +276,18 @@ def small_disk(tmp_path):
     )
     if mounted.returncode:
         pytest.skip("only root may mount a disk")
+    (path / "filling").write_bytes(bytes(64 * 1024))
     yield path
     subprocess.run(["umount", "-l", str(path)], check=True, timeout=60)
 
 
-def test_a_full_disk(simulation, small_disk):
+def test_no_space_for_logs(simulation, full_disk):
     """Where the disk with the logs is full, all mini-batches succeed, also of a script that prints; it is said."""
     simulation.script("def run(mini_batch):\n    print('x' * 1000)\n    return mini_batch\n")
     simulation.inputs(*map(str, range(300)))
     simulation.simulate(
         *("--processes", "2", "--mini-batch-size", "1", "--output", str(simulation.path / "rows.txt")),
-        *("--working-dir", str(small_disk)),
+        *("--working-dir", str(full_disk)),
     )
     assert len((simulation.path / "rows.txt").read_text().splitlines()) == 300
     assert "[Errno 28] No space left on device; its lines wait until that works" in simulation.said
