@@ -89,11 +89,15 @@ def bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
         logger: The logger; one of a class of the user's own is left as it is.
         handler: Our handler on it.
     """
-    for name in _LEVELS:
-        if getattr(vars(logger).get(name), "is_entry_script_function", False):
-            delattr(logger, name)
     if _can_be_bound(logger, handler):
         _bind(logger, handler)
+    elif _is_bound(logger):
+        for name in _LEVELS:
+            delattr(logger, name)
+
+
+def _is_bound(logger: logging.Logger) -> bool:
+    return all(getattr(vars(logger).get(name), "is_entry_script_function", False) for name in _LEVELS)
 
 
 def _can_be_bound(logger: logging.Logger, handler: EntryScriptHandler) -> bool:
@@ -117,9 +121,10 @@ def _is_its_class_s(thing: object, name: str) -> bool:
 
 
 def _bind(logger: logging.Logger, handler: EntryScriptHandler) -> None:
-    # A dictionary of its own and not one that shares its keys with those of other loggers: CPython reads its
-    # attributes in a tenth of the time.
-    logger.__dict__ = {**vars(logger)}
+    if not _is_bound(logger):
+        # A dictionary of its own and not one that shares its keys with those of other loggers: CPython reads its
+        # attributes in a tenth of the time.
+        logger.__dict__ = {**vars(logger)}
     for name, level in _LEVELS.items():
         bound = _Level(logger, handler, name)
         if level < logger.level and name in _OFF:

@@ -447,7 +447,7 @@ def test_a_level_that_is_off(tmp_path, name):
 def test_without_multiprocessing(place, monkeypatch):
     """A process that never imported multiprocessing is called MainProcess."""
     monkeypatch.setattr(logging.root, "handlers", [])
-    monkeypatch.delitem(sys.modules, "multiprocessing.process")
+    monkeypatch.delitem(sys.modules, "multiprocessing.process", raising=False)
     monkeypatch.setattr(fastpath, "_modules", {})
     logger = EntryScriptHelper(place).config(NAME, json=True)
     for _ in range(3):
