@@ -124,6 +124,13 @@ def test_debug_shows_the_start(logs):
     assert said(logs)[0] == ("DEBUG", "run", "run() begins")
 
 
+def test_a_level_that_is_off(logs):
+    """Where the logger takes only errors, a call that ends well leaves no line."""
+    config("score", "ERROR")
+    assert run(["a"]) == ["a"]
+    assert said(logs) == []
+
+
 def test_without_configuration(logs):
     """Where nothing was configured, the line goes to the logger EntryScript, in this process's file."""
     run([])
