@@ -228,7 +228,7 @@ class _Level:
 
     # One function, since each call within it would cost a part of what it saves; and each return near what leads
     # to it, since CPython jumps far at three times the price.
-    def write(self, msg: object, /, *args: Any, **keywords: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
+    def write(self, msg: object, *args: Any, **keywords: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
         """Stand in for the logger's own method of this level."""
         try:
             is_on = self.enabled[self.level] and _level_names[self.level] is self.level_name

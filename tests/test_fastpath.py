@@ -597,3 +597,9 @@ def test_without_it():
     )
     result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.endswith("|kept\n")
+
+
+def test_the_message_by_its_name(workplace):
+    """A message may be given by its name, as the standard library's methods take it and structlog's loggers give it."""
+    workplace.run('logger = config("a")\nfor number in range(3):\n    logger.info(msg=f"record {number}")')
+    assert workplace.records() == ["record 0", "record 1", "record 2"]
