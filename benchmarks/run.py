@@ -18,6 +18,8 @@ import venv
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 PACKAGES = ["structlog", "orjson", "msgspec", "loguru", "python-json-logger", "picologging", "logust"]
+# What the simulator needs, and what it is compared with.
+POOLS = ["pebble", "tqdm", "psutil", "pyyaml", "joblib", "loky", "dask", "distributed", "ray"]
 INSIDE = "ENTRY_SCRIPT_HELPER_BENCHMARKS_INSIDE"
 
 
@@ -32,7 +34,7 @@ def prepare(directory):
     if not os.path.exists(python):
         venv.create(directory, with_pip=True)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for package in PACKAGES:
+    for package in [*PACKAGES, *POOLS]:
         if subprocess.run([*install, package], check=False, capture_output=True).returncode:
             print(f"{package} can't be installed here, and is left out.")
     subprocess.run([*install, "--force-reinstall", "--no-deps", ROOT], check=True)
@@ -67,6 +69,7 @@ def measure(*, quick):
     yield from tables_of(sys.executable, "start.py", "--rounds", "5" if quick else "15")
     fewer = ["--rounds", "3", "--records", "100000"] if quick else []
     yield from tables_of(sys.executable, "growth.py", *fewer)
+    yield from tables_of(sys.executable, "simulator.py", "--rounds", "1" if quick else "5")
 
 
 def inside(*, quick, write):
@@ -83,7 +86,7 @@ def inside(*, quick, write):
         explanation = os.path.join(ROOT, "docs", "explanation")
         drawing = chart("Speed, as a multiple of the article's code", tables)
         for name, text in [
-            ("performance.md", page(tables, ["entry-script-helper", *PACKAGES], rounds=60, batch=BATCH)),
+            ("performance.md", page(tables, ["entry-script-helper", *PACKAGES, *POOLS], rounds=60, batch=BATCH)),
             ("performance.svg", drawing),
         ]:
             with open(os.path.join(explanation, name), "w", encoding="utf-8") as file:
