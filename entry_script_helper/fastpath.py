@@ -553,22 +553,23 @@ class _Clock:
         self._formatter = formatter
         self._opening = opening
         self._separator = separator
-        self._second = (-1, b"")
+        self._second = (-1.0, b"")
         self.moment: Moment = (0.0, 0.0, b"", 0.0, 0)
         """From when (with it) until when (without it) this holds; the text; the second; its microseconds by then."""
 
     def tick(self, now: float) -> Moment:
         """Return the moment that holds now."""
-        second = int(now)
+        second = now // 1.0
         last, dated = self._second
         if second != last:
             dated = f"{self._opening}{self._formatter.dated(second)}{self._separator}".encode()
             self._second = (second, dated)
-        thousands = int((now - second) * 1_000_000) // 1000 * 1000
-        dated += _THREE_DIGITS[_milliseconds(now - second)]
-        # A microsecond less at both ends, so that no rounding can make it another millisecond.
-        low, high = second + (thousands + 1) / 1e6, second + (thousands + 999) / 1e6
-        self.moment = moment = (low, high, dated, float(second), thousands)
+        fraction = now - second
+        milliseconds = int(fraction * 1e6) // 1000
+        # Half a microsecond less at both ends, so that no rounding can make it another millisecond.
+        low = second + milliseconds * 1e-3
+        dated += _THREE_DIGITS[_milliseconds(fraction)]
+        self.moment = moment = (low + 5e-7, low + 0.0009995, dated, second, milliseconds * 1000)
         return moment
 
 
