@@ -227,7 +227,9 @@ def test_partition_keys(place, input_format):
 
 
 def test_own_logs_and_results_are_no_input(place):
-    """Scoring the directory that the run works in scores neither its logs nor its results, however often."""
+    """Scoring the directory that the run works in scores neither its logs nor its results nor byte code, ever."""
+    (place / "__pycache__").mkdir(exist_ok=True)
+    (place / "__pycache__" / "score.cpython-311.pyc").touch()
     for _ in range(2):
         assert simulate("score.py", ".", processes=1).items == 4
 

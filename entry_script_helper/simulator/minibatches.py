@@ -59,6 +59,9 @@ if TYPE_CHECKING:
 _BLOCK = 10_000
 """Names that are taken into the listing at once."""
 
+_BYTE_CODE = "__pycache__"
+"""The directory that Python makes beside the entry script, which may lie in the midst of the input."""
+
 
 @dataclasses.dataclass(frozen=True)
 class FileMiniBatch:
@@ -157,6 +160,8 @@ def _scan(directory: str, without: frozenset[str]) -> tuple[list[str], set[str]]
         with os.scandir(directory) as scan:
             for entry in scan:
                 if entry.is_dir(follow_symlinks=False):
+                    if entry.name == _BYTE_CODE:
+                        continue
                     directories.add(entry.name)
                 elif not entry.is_file():
                     continue
