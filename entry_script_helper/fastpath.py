@@ -78,7 +78,6 @@ _PLAIN = {
 }
 
 _THREE_DIGITS = [b"%03d" % number for number in range(1000)]
-_MOST_THREADS = 100
 _MOST_FUNCTIONS = 1000
 
 
@@ -169,12 +168,12 @@ class _Level:
         "handler",
         "is_json",
         "labels",
+        "last",
         "level",
         "level_name",
         "logger",
         "logger_name",
         "name",
-        "ours",
         "own_method",
         "owner",
         "plain",
@@ -199,7 +198,6 @@ class _Level:
         level_name = _level_names.get(self.level)
         # None: no name is that.
         self.level_name = level_name if type(level_name) is str and level_name.isprintable() else None
-        self.ours = [handler]
         self.own_method = _dict_of_logger[name]
         self.attributes = vars(logger)
         self.size = len(self.attributes)
@@ -217,7 +215,8 @@ class _Level:
         self.plain = _PLAIN[type(formatter)] if knows else bytes(256)
         self.clock = _clock_of(formatter)
         self.labels: dict[str, str | None] = {}
-        self.threads: dict[int, dict[str, bytes]] = {}
+        self.threads: dict[tuple[int, str], bytes] = {}
+        self.last: tuple[int, str, Any] = (0, "", None)
         self.process_name: str | None = None
         opening = f'Z", "level": {quoted(level_name or "")}, "logger": {quoted(self.shown_name)}, "event": "'
         self.for_json: tuple[bytes, Any, Any] = (
@@ -269,7 +268,8 @@ class _Level:
         ):
             return self.step_aside(msg, args, keywords)
         others = None
-        if logger.handlers != self.ours:
+        handlers = logger.handlers
+        if len(handlers) != 1 or handlers[0] is not self.handler:
             others = _other_handlers(logger, self.handler)
             if others is None:
                 return self.step_aside(msg, args, keywords)
@@ -302,9 +302,8 @@ class _Level:
                 return self.step_aside(*_whole(others, msg, args, text), keywords)
             encoded = text.encode()
         thread = get_ident()
-        try:
-            middle: Any = self.threads[thread][function]
-        except KeyError:
+        last_thread, last_function, middle = self.last
+        if thread != last_thread or function is not last_function:
             middle = self.middle(thread, function)
             if middle is None:
                 return self.step_aside(*_whole(others, msg, args, text), keywords)
@@ -377,19 +376,23 @@ class _Level:
 
     def middle(self, thread: int, function: str) -> bytes | None:
         """Return what stands in a line for this thread and function, and around that; None if it needs more care."""
-        if not function.isprintable() or '"' in function or "\\" in function:
-            return None
-        if len(self.threads) >= _MOST_THREADS or len(self.threads.get(thread, ())) >= _MOST_FUNCTIONS:
-            self.threads.clear()
+        known = self.threads.get((thread, function))
+        if known is None:
+            if not function.isprintable() or '"' in function or "\\" in function:
+                return None
+            if len(self.threads) >= _MOST_FUNCTIONS:
+                self.threads.clear()
+            known = self.threads[thread, function] = self._middle(thread, function).encode()
+        self.last = (thread, function, known)
+        return known
+
+    def _middle(self, thread: int, function: str) -> str:
         if self.is_json:
-            text = (
+            return (
                 f'", "process": {self.process_id}, "process_name": {encode(self.process_name)}, "thread": {thread}'
                 f', "func_name": "{function}"{self.formatter.tail}}}\n'
             )
-        else:
-            text = f"|{self.logger_name}|{self.level_name}|{self.process_id}|{thread}|{function}()|"
-        self.threads.setdefault(thread, {})[function] = encoded = text.encode()
-        return encoded
+        return f"|{self.logger_name}|{self.level_name}|{self.process_id}|{thread}|{function}()|"
 
     def record(
         self,
