@@ -158,7 +158,9 @@ def test_out_of_memory(engine):
             return [os.path.basename(path) for path in mini_batch]
     """)
     result = engine.run(73, run_max_try=1)
-    assert [error.partition(":")[0] for error in errors(result)] == ["MemoryError"] * 2
+    for error in errors(result):  # Python itself does not always survive that its last byte is taken
+        assert error.startswith(("MemoryError", "the worker process died"))
+    assert len(errors(result)) == 2
     assert sorted(engine.rows) == [name for name in names if name not in ("f0003", "f0005")]
 
 
@@ -650,6 +652,21 @@ def test_failures_in_this_process(engine, code, error, exit_code):
     (engine.path / "score.py").write_text(code)
     result = engine.run(exit_code, processes=0)
     assert error in (result["error"] if exit_code == 2 else errors(result)[0])
+
+
+def test_failure_that_can_not_be_written(engine):
+    """A failure is told though its script closed the journal's descriptor."""
+    engine.inputs(1)
+    engine.script("""
+        import os
+        def run(mini_batch):
+            for name in os.listdir("/proc/self/fd"):
+                if os.path.realpath(f"/proc/self/fd/{name}").endswith(".journal"):
+                    os.close(int(name))
+            raise ValueError("all is closed")
+    """)
+    result = engine.run(74, processes=0, run_max_try=1)
+    assert [error.partition(" (")[0] for error in errors(result)] == ["ValueError: all is closed"]
 
 
 def test_worker_without_a_place(engine):

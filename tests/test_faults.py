@@ -407,7 +407,9 @@ def test_large_message(workplace):
     assert second == "b"
 
 
-@pytest.mark.parametrize("listener", ["", "logging.root.addHandler(logging.NullHandler())"])
+@pytest.mark.parametrize(
+    "listener", ["", "logging.root.addHandler(logging.NullHandler())", "log.addFilter(lambda record: True)"]
+)
 def test_recursion(workplace, listener):
     """Logging at the end of the stack raises nothing of its own; every record whose call returned is there once."""
     printed = workplace.run(

@@ -381,3 +381,11 @@ def test_what_is_no_pattern_is_a_mistake(redact):
 def test_keys_whose_values_are_secret(key, secret):
     """Under a key that says so, any value is a secret."""
     assert Redactor().is_secret_key(key) is secret
+
+
+def test_keys_that_are_known_are_bounded(monkeypatch):
+    """What is remembered of keys never takes more room than so much."""
+    monkeypatch.setattr(redaction, "_MOST_KEYS", 2)
+    redactor = Redactor()
+    assert [redactor.is_secret_key(key) for key in ("a", "password", "b", "password")] == [False, True, False, True]
+    assert len(redactor._keys) == 2

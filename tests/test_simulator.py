@@ -405,3 +405,6 @@ def test_failure_of_a_hostile_exception():
     assert str(failure) == "Hostile: <Hostile object, whose __str__ raised RuntimeError> (score.py)"
     assert failure.traceback.startswith("Hostile, whose traceback can't be formatted: no cause\n")
     assert failures.from_exception(SyntaxError("made by hand"), "score.py").place == "score.py"
+    with pytest.raises(SyntaxError) as broken:
+        compile("\nbroken(", "here/helpers.py", "exec")
+    assert failures.from_exception(broken.value, "score.py").place == "helpers.py:2"
