@@ -27,6 +27,7 @@ ARTICLE = "the article's code"
 OURS = "entry_script_helper"
 ALL_FIELDS = "structlog, orjson, the text's fields too"
 MESSAGE_ONLY = "logging.FileHandler, message only"
+FLOOR = "no logger: one % and one write()"
 
 
 @dataclass
@@ -75,6 +76,7 @@ GROUPS = {
             Entry("structlog, WriteLogger", peers.structlog_text, calls.info, "structlog"),
             Entry("picologging (C++)", peers.picologging, calls.info, "picologging"),
             Entry("logust (Rust), complete() per record", peers.logust, calls.completed, "logust"),
+            Entry(FLOOR, peers.floor, calls.info),
             Entry(OURS, peers.ours, calls.info),
         ],
         article_lines=True,

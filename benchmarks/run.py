@@ -69,7 +69,9 @@ def measure(*, quick):
     yield from tables_of(sys.executable, "start.py", "--rounds", "5" if quick else "15")
     fewer = ["--rounds", "3", "--records", "100000"] if quick else []
     yield from tables_of(sys.executable, "growth.py", *fewer)
-    yield from tables_of(sys.executable, "simulator.py", "--rounds", "1" if quick else "5")
+    yield from tables_of(sys.executable, "simulator.py", "rate", "million", "--rounds", "1" if quick else "3")
+    if not quick:  # a round takes minutes
+        yield from tables_of(sys.executable, "simulator.py", "efficiency", "--rounds", "1")
 
 
 def inside(*, quick, write):

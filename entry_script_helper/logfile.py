@@ -34,7 +34,7 @@ _UNFIT = {errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM, err
 _MOST_CANDIDATES = 20
 # In a burst of more records than this, each less than this many seconds behind the one before, the path is looked at
 # once in that time: the look takes twice as long as the write.
-_BURST = 100
+_BURST = 20
 _PAUSE = 0.001
 # Seconds in which a write of another process to a file that is shared is done.
 _WRITE = 0.01
