@@ -13,7 +13,7 @@ import threading
 
 from entry_script_helper import lastresort
 from entry_script_helper.jsontext import encode, readable
-from entry_script_helper.processstate import state
+from entry_script_helper.processstate import only
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,14 +82,7 @@ class _ErrorFile:
 
 def errors() -> Errors:
     """Return this process's error files, the same for all loads of this package."""
-    kept = state()
-    found: Errors | None = kept.get("errors")
-    if found is None:
-        mine = Errors()
-        found = kept.setdefault("errors", mine)
-        if found is mine:  # another thread may have been first
-            os.register_at_fork(after_in_child=mine.forget_parent)
-    return found
+    return only("errors", Errors, lambda mine: os.register_at_fork(after_in_child=mine.forget_parent))
 
 
 def cut(text: str) -> str:

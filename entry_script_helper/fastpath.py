@@ -179,7 +179,6 @@ class _Level:
         "plain",
         "process_id",
         "process_name",
-        "shown_name",
         "size",
         "threads",
     )
@@ -194,7 +193,6 @@ class _Level:
         self.name = name
         self.level = _LEVELS[name]
         self.logger_name = logger.name
-        self.shown_name = shown_name or logger.name
         level_name = _level_names.get(self.level)
         # None: no name is that.
         self.level_name = level_name if type(level_name) is str and level_name.isprintable() else None
@@ -218,7 +216,7 @@ class _Level:
         self.threads: dict[tuple[int, str], bytes] = {}
         self.last: tuple[int, str, Any] = (0, "", None)
         self.process_name: str | None = None
-        opening = f'Z", "level": {quoted(level_name or "")}, "logger": {quoted(self.shown_name)}, "event": "'
+        opening = f'Z", "level": {quoted(level_name or "")}, "logger": {quoted(shown_name or logger.name)}, "event": "'
         self.for_json: tuple[bytes, Any, Any] = (
             opening.encode(),
             getattr(sys.modules.get("structlog.contextvars"), "_CONTEXT_VARS", True),

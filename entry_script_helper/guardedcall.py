@@ -12,15 +12,16 @@ import logging
 import os
 import threading
 import time
-import traceback
 
 from entry_script_helper import contract, lastresort, machine, redaction
 from entry_script_helper.errorfile import errors
 from entry_script_helper.formatting import TextFormatter, structured_exception
+from entry_script_helper.handler import handler_reached_from
 from entry_script_helper.helper import EntryScriptHelper, config, where
 from entry_script_helper.jsontext import readable, type_name
 from entry_script_helper.processstate import state
-from entry_script_helper.stacks import beside, stacks
+from entry_script_helper.stacks import before, beside, stacks
+from entry_script_helper.tracebacks import readable_traceback, summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from entry_script_helper.handler import EntryScriptHandler
     from entry_script_helper.redaction import Redactor
     from entry_script_helper.stacks import Deadline
-
-MARGIN = 5.0
-"""Seconds before the timeout at which the stacks are written, or a tenth of it where that is less."""
 
 MOST_ITEMS = 100
 """Items of a mini-batch that are listed in the error file."""
@@ -97,9 +95,9 @@ class Guard:
         logger = self._logger
         if not isinstance(logger, logging.Logger):
             logger = logging.getLogger(logger or state().get("logger_name") or "EntryScript")
-        handler = _handler_of(logger)
+        handler = handler_reached_from(logger)
         if handler is None and configure and not isinstance(self._logger, logging.Logger):
-            handler = _handler_of(config(logger.name))
+            handler = handler_reached_from(config(logger.name))
         return logger, handler
 
 
@@ -147,8 +145,7 @@ class _Call:
         path = _stacks_path(handler)
         stacks().show_crashes(path)
         if guard.timeout is not None:
-            margin = min(MARGIN, guard.timeout / 10)
-            self._deadline = stacks().begin(path, guard.timeout - margin)
+            self._deadline = stacks().begin(path, before(guard.timeout))
         if handler is not None and logger.isEnabledFor(
             logging.DEBUG
         ):  # before config() nothing is logged: it has yet to say where to
@@ -191,7 +188,7 @@ class _Call:
         if self.items_in is not None:
             fields["items_in"] = self.items_in
             text += f", {_items(self.items_in)} in"
-        text += f": {_one_line(error)}"
+        text += f": {summary(error, LONGEST_LINE)}"
         if _nesting.reported is error:
             self._log(logging.ERROR, f"{text} (its traceback is above)", fields)
             return
@@ -263,9 +260,9 @@ def describe(
     entry: dict[object, object] = {
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **dict(fields.items()),
-        "error": _one_line(error),
+        "error": summary(error, LONGEST_LINE),
         "exception": _structured(error, shown),
-        "traceback": _formatted(error, shown),
+        "traceback": readable_traceback(error, shown),
         "run_id": place.run_id.value,
         "node": place.node.value,
         "process_name": machine.process_name(),
@@ -274,17 +271,6 @@ def describe(
         "log_file": log,
     }
     return errors().add(log, entry, redactor)
-
-
-def _handler_of(logger: logging.Logger) -> EntryScriptHandler | None:
-    """Return the handler of ours that a logger's records reach."""
-    ancestor: logging.Logger | None = logger
-    while ancestor is not None:
-        for handler in ancestor.handlers:
-            if getattr(handler, "is_entry_script_handler", False):
-                return handler  # type: ignore[return-value]
-        ancestor = ancestor.parent if ancestor.propagate else None
-    return None
 
 
 def _log_path(handler: EntryScriptHandler | None) -> str:
@@ -314,20 +300,8 @@ def _times(fields: dict[str, object]) -> str:
     return f"{fields['elapsed_seconds']:.3f} s ({fields['processor_seconds']:.3f} s of processor time)"
 
 
-def _one_line(error: BaseException) -> str:
-    first_line = readable(error).strip().partition("\n")[0][:LONGEST_LINE]
-    return f"{type_name(type(error))}: {first_line}" if first_line else type_name(type(error))
-
-
 def _structured(error: BaseException, shown: Any) -> object:  # noqa: ANN401
     try:
         return structured_exception((type(error), error, shown))
     except Exception:  # noqa: BLE001 - an exception whose own code raises
         return None
-
-
-def _formatted(error: BaseException, shown: Any) -> str:  # noqa: ANN401 - a traceback
-    try:
-        return "".join(traceback.format_exception(type(error), error, shown))
-    except Exception as trouble:  # noqa: BLE001 - an exception whose own code raises
-        return f"{type_name(type(error))}, whose traceback can't be formatted: {readable(trouble)}\n"

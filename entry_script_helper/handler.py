@@ -249,6 +249,15 @@ def handlers_of_ours(logger: logging.Logger) -> list[logging.Handler]:
     return [handler for handler in logger.handlers if getattr(handler, "is_entry_script_handler", False)]
 
 
+def handler_reached_from(logger: logging.Logger | None) -> Any:  # noqa: ANN401 - perhaps of an earlier load's class
+    """Return the first handler of ours that a logger's records reach, or None."""
+    while logger is not None:
+        for handler in handlers_of_ours(logger):
+            return handler
+        logger = logger.parent if logger.propagate else None
+    return None
+
+
 def _say_trouble(what: str, error: BaseException | None) -> None:
     reason = f"{error.errno}, {error.strerror}" if isinstance(error, OSError) and error.strerror else readable(error)
     lastresort.say_once((what, reason), f"{what} ({reason}); records go to stderr, and to the file once they can")

@@ -13,7 +13,7 @@ import weakref
 
 from entry_script_helper import lastresort
 from entry_script_helper.logfile import LogFile
-from entry_script_helper.processstate import state
+from entry_script_helper.processstate import only
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,12 +99,9 @@ class OpenFiles:
 
 def open_files() -> OpenFiles:
     """Return this process's open files."""
-    kept = state()
-    files: OpenFiles | None = kept.get("open_files")
-    if files is None:
-        mine = OpenFiles()
-        files = kept.setdefault("open_files", mine)
-        if files is mine:  # another thread may have been first
-            os.register_at_fork(after_in_child=files.forget_parent)
-            atexit.register(files.exit)
-    return files
+    return only("open_files", OpenFiles, _begin)
+
+
+def _begin(files: OpenFiles) -> None:
+    os.register_at_fork(after_in_child=files.forget_parent)
+    atexit.register(files.exit)

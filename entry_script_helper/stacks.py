@@ -16,7 +16,7 @@ from time import monotonic
 
 from entry_script_helper import lastresort, logfile
 from entry_script_helper.jsontext import readable
-from entry_script_helper.processstate import state
+from entry_script_helper.processstate import only
 
 ENDING = ".stacks.txt"
 """What the file's name ends with where the log itself holds JSON, which stacks would break."""
@@ -27,6 +27,9 @@ _LONGEST_WAIT = 1.0
 
 _LOOK_AGAIN = 1.0
 """Seconds after which the path is looked at again: the file may have been deleted or renamed."""
+
+_MARGIN = 5.0
+"""Seconds before a timeout at which the stacks are due, or a tenth of it where that is less."""
 
 _LONGEST_DEADLINE = 365 * 24 * 3600.0
 """Seconds: the C clock that `faulthandler` counts with has an end."""
@@ -220,17 +223,19 @@ def beside(log: str, *, is_text: bool) -> str:
 
 def stacks() -> Stacks:
     """Return this process's stacks, the same for all loads of this package."""
-    kept = state()
-    found: Stacks | None = kept.get("stacks")
-    if found is None:
-        mine = Stacks()
-        found = kept.setdefault("stacks", mine)
-        if found is mine:  # another thread may have been first
-            os.register_at_fork(
-                before=mine.before_fork, after_in_parent=mine.after_in_parent, after_in_child=mine.after_in_child
-            )
-            atexit.register(mine.exit)
-    return found
+    return only("stacks", Stacks, _begin)
+
+
+def _begin(mine: Stacks) -> None:
+    os.register_at_fork(
+        before=mine.before_fork, after_in_parent=mine.after_in_parent, after_in_child=mine.after_in_child
+    )
+    atexit.register(mine.exit)
+
+
+def before(timeout: float) -> float:
+    """Return the seconds into a call at which its stacks are due: shortly before its timeout."""
+    return timeout - min(_MARGIN, timeout / 10)
 
 
 def _close(descriptor: int, identity: tuple[int, int]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from entry_script_helper.handler import EntryScriptHandler, handlers_of_ours
+from entry_script_helper.handler import EntryScriptHandler, handler_reached_from, handlers_of_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def logger_factory(*names: object) -> logging.Logger:
     """Return the logger behind a structlog logger: named as asked, or else like the module that asks."""
     name = str(names[0]) if names and names[0] is not None else _caller().f_globals.get("__name__", "structlog")
     named = logging.getLogger(name)
-    return StructlogTarget(name, named if _leads_to_us(named) or not _fallback else _fallback[0])
+    return StructlogTarget(name, named if handler_reached_from(named) or not _fallback else _fallback[0])
 
 
 class StructlogTarget(logging.Logger):
@@ -87,14 +87,6 @@ class StructlogTarget(logging.Logger):
 
             text = "Stack (most recent call last):\n" + "".join(traceback.format_stack(frame)).rstrip("\n")
         return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, text
-
-
-def _leads_to_us(logger: logging.Logger | None) -> bool:
-    while logger is not None:
-        if handlers_of_ours(logger):
-            return True
-        logger = logger.parent if logger.propagate else None
-    return False
 
 
 def _caller() -> FrameType:

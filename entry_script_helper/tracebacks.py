@@ -10,6 +10,8 @@ import builtins
 import sys
 import traceback
 
+from entry_script_helper.jsontext import readable, type_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
@@ -43,6 +45,20 @@ def formatted(exception: BaseException, trace: TracebackType | None) -> str:
         lines.append(_text_of((id(code), following.tb_lasti), following))
         following = following.tb_next
     return "".join([*lines, *traceback.format_exception_only(type(exception), exception)])
+
+
+def readable_traceback(exception: BaseException, trace: TracebackType | None) -> str:
+    """Return an exception with its traceback as text, or what can be said of one whose own code raises."""
+    try:
+        return "".join(traceback.format_exception(type(exception), exception, trace))
+    except Exception as trouble:  # noqa: BLE001 - an exception must not take down who describes it
+        return f"{type_name(type(exception))}, whose traceback can't be formatted: {readable(trouble)}\n"
+
+
+def summary(exception: BaseException, longest: int | None = None) -> str:
+    """Return an exception's type and the first line of its text, of at most so many characters."""
+    first_line = readable(exception).strip().partition("\n")[0][:longest]
+    return f"{type_name(type(exception))}: {first_line}" if first_line else type_name(type(exception))
 
 
 def _is_plain(exception: BaseException) -> bool:

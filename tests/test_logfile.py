@@ -10,7 +10,7 @@ from multiprocessing import process
 
 import pytest
 
-from entry_script_helper import EntryScriptHelper, config, handler, inheritance, logfile, openfiles
+from entry_script_helper import EntryScriptHelper, config, handler, inheritance, logfile, openfiles, processstate
 from entry_script_helper.formatting import TextFormatter
 from entry_script_helper.logfile import LogFile
 
@@ -288,5 +288,5 @@ class TestHandler:
             def get(self, _key):
                 return None
 
-        monkeypatch.setattr(openfiles, "state", lambda: Late(open_files=first))
+        monkeypatch.setattr(processstate, "state", lambda: Late(open_files=first))
         assert openfiles.open_files() is first

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from entry_script_helper import errorfile, stacks
+from entry_script_helper import errorfile, processstate, stacks
 
 
 @pytest.fixture
@@ -140,5 +140,5 @@ def test_two_threads_ask_first(monkeypatch, module, name):
         def get(self, key):
             return None
 
-    monkeypatch.setattr(module, "state", lambda: Late({name: first}))
+    monkeypatch.setattr(processstate, "state", lambda: Late({name: first}))
     assert getattr(module, name)() is first

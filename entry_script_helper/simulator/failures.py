@@ -6,7 +6,7 @@ import dataclasses
 import os
 import traceback
 
-from entry_script_helper.jsontext import readable
+from entry_script_helper.tracebacks import readable_traceback, summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,11 +40,10 @@ def from_exception(error: BaseException, script: str) -> Failure:
         error: What was raised, with its traceback.
         script: The entry script's path: the innermost line of it is what its author wants to see first.
     """
-    first_line = readable(error).strip().partition("\n")[0]
     return Failure(
-        error=f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__,
+        error=summary(error),
         place=_place(error, script),
-        traceback=_formatted(error),
+        traceback=readable_traceback(error, script_frames(error)),
     )
 
 
@@ -63,10 +62,3 @@ def script_frames(error: BaseException) -> TracebackType | None:
     while shown is not None and shown.tb_frame.f_code.co_filename.startswith(_PACKAGE + os.sep):
         shown = shown.tb_next
     return shown
-
-
-def _formatted(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(type(error), error, script_frames(error)))
-    except Exception as trouble:  # noqa: BLE001 - an exception whose own code raises must not take the worker down
-        return f"{type(error).__name__}, whose traceback can't be formatted: {readable(trouble)}\n"

@@ -24,7 +24,7 @@ from entry_script_helper.simulator.logs import driverlog, errorlog
 from entry_script_helper.simulator.logs.tree import tree
 from entry_script_helper.simulator.logs.workerlog import WorkerLog
 from entry_script_helper.simulator.scoring import Scored, score
-from entry_script_helper.stacks import stacks
+from entry_script_helper.stacks import before, stacks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ CHUNK_SECONDS = 0.05
 
 _LOOK_AFTER_MASTER = 0.5
 """Seconds between two looks at whether the master is still there."""
-
-_MARGIN = 5.0
-"""Seconds before the timeout at which all threads' stacks are written, or a tenth of it where that is less."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +204,7 @@ class _Watch:
     def __init__(self, log: str, timeout: float) -> None:
         self._process = os.getpid()
         self._log = log
-        self._seconds = timeout - min(_MARGIN, timeout / 10)
+        self._seconds = before(timeout)
         self._slack = timeout / 10
         stacks().show_crashes(log)
 
