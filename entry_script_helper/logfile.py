@@ -22,7 +22,7 @@ from entry_script_helper.turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MOST_WAITING_RECORDS = 10_000
 MOST_WAITING_BYTES = 16 * 1024 * 1024
@@ -35,7 +35,7 @@ _MOST_CANDIDATES = 20
 # In a burst of more records than this, each less than this many seconds behind the one before, the path is looked at
 # once in that time: the look takes twice as long as the write.
 _BURST = 20
-_PAUSE = 0.001
+PAUSE = 0.001
 # Seconds in which a write of another process to a file that is shared is done.
 _WRITE = 0.01
 _MOST_LOOKS = 10
@@ -131,7 +131,7 @@ class LogFile:
         if (not (self._waiting or self._dropped) or self._drain()) and self._append(data, written):
             if self._streak > _BURST and not self._waiting:
                 self._is_unlooked = True
-                self.steady_until = self.looked_at + _PAUSE
+                self.steady_until = self.looked_at + PAUSE
             return not self._waiting or self._drain()
         self._keep(data)
         return False
@@ -229,7 +229,7 @@ class LogFile:
         """
         now = time()
         # Between two looks in a burst lies no more than the pause and the time to the next record.
-        self._streak = self._streak + 1 if self.looked_at <= now < self.looked_at + 2 * _PAUSE else 0
+        self._streak = self._streak + 1 if self.looked_at <= now < self.looked_at + 2 * PAUSE else 0
         try:
             found = os.lstat(self.path)
         except OSError:
@@ -251,7 +251,7 @@ class LogFile:
     def _claim_and_open(self) -> None:
         self._release()
         os.makedirs(os.path.dirname(self.wanted), exist_ok=True)
-        for candidate in candidates(self.wanted) if self._claimed else [self.wanted]:
+        for candidate in self._candidates():
             try:
                 descriptor, is_new = open_regular_file(candidate)
             except OSError as error:
@@ -270,6 +270,9 @@ class LogFile:
         self.descriptor = descriptor
         self._inode, self._device = found.st_ino, found.st_dev
         self._torn = ends_within_a_line(descriptor)
+
+    def _candidates(self) -> Iterable[str]:
+        return candidates(self.wanted) if self._claimed else [self.wanted]
 
     def _release(self) -> None:
         self.steady_until = 0.0
@@ -337,19 +340,24 @@ def move_up(descriptor: int) -> int:
 
 def free_path(path: str) -> str:
     """Return the path that a claim of *path* would get now, making nothing."""
-    for candidate in candidates(path):
+    return first_free(candidates(path)) or path
+
+
+def first_free(paths: Iterable[str]) -> str | None:
+    """Return the first of some paths that could be claimed now, making nothing; None if none could."""
+    for path in paths:
         try:
-            descriptor = os.open(candidate, _FLAGS)
+            descriptor = os.open(path, _FLAGS)
         except FileNotFoundError:
-            return candidate
+            return path
         except OSError:
             continue
         try:
             if stat.S_ISREG(os.fstat(descriptor).st_mode) and claim(descriptor, is_new=False):
-                return candidate
+                return path
         finally:
             os.close(descriptor)
-    return path
+    return None
 
 
 def candidates(path: str) -> Iterator[str]:
