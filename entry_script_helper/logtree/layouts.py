@@ -1,8 +1,18 @@
-"""What a file of a log tree is, told by its path: of the article's tree and of the later service's."""
+"""What a file of a log tree is, told by its path: of the article's tree, of ours, and of the later service's.
+
+`LAYOUTS` is the whole knowledge: a row for each name that a file has in some era. A path is compared with the rows in
+their order, and the first that fits tells what it is.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+import re
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 USER = "user"
 """What the script logs: the helper's files, azureml_user's, the service's entry_script_log."""
@@ -10,6 +20,8 @@ PRINTED = "printed"
 """What processes print: 70_driver_log.txt, user/stdout, user/stderr, user_logs/std_log*.txt, Process-N.stdout.txt."""
 ERROR = "error"
 """Errors, gathered: user/error.txt, user/error/, sys/error/, *.error.json, job_error.<time>.txt."""
+STACKS = "stacks"
+"""Stacks of a process that hung or crashed: <process>.stacks.txt, beside a log in JSON."""
 OVERVIEW = "overview"
 """How far the run is, and its result: overview.txt, job_progress_overview, job_result.txt."""
 MASTER = "master"
@@ -26,6 +38,13 @@ PROCESS_RESOURCES = "process resources"
 """A table of what a process uses: performance/<ip>/process_resource_monitor_<ip>_<pid>.csv."""
 OTHER = "other"
 """Any other file of a tree."""
+DATA = "data"
+"""No text, by its name: an image, an archive, a model. It is not read."""
+
+ARTICLE, YEAR_2020, TODAY, OURS = "2019", "2020", "2020-09", "entry_script_helper"
+"""The eras: the article's tree of 2019, that of 2020, that of the service from 2020-09 on, and this project's."""
+ANY = ""
+"""What is the same in several eras."""
 
 
 class Place(NamedTuple):
@@ -36,3 +55,169 @@ class Place(NamedTuple):
     node: str = ""
     process_name: str = ""
     process: int | None = None
+
+
+class Layout(NamedTuple):
+    """The name of a file in an era.
+
+    In a pattern ``<node>`` is a directory's name, ``<process>`` a process's name with what stands behind it in a file's
+    name: its id, the time that the file is cut by, a number. ``*`` is anything without a slash, ``**`` any directories.
+    """
+
+    pattern: str
+    kind: str
+    era: str
+
+
+LAYOUTS = (
+    Layout("logs/overview.txt", OVERVIEW, ARTICLE),
+    Layout("logs/master.txt", MASTER, ARTICLE),
+    Layout("logs/worker/<node>/<process>.txt", WORKER, ARTICLE),
+    Layout("logs/performance/<node>/process_resource_monitor_*_<pid>.csv", PROCESS_RESOURCES, ARTICLE),
+    Layout("logs/performance/<node>/sys_resource_monitor_*.csv", NODE_RESOURCES, ARTICLE),
+    Layout("logs/70_driver_log.txt", PRINTED, OURS),
+    Layout("logs/user/<node>/<process>.error.json", ERROR, OURS),
+    Layout("logs/user/<node>/<process>.stacks.txt", STACKS, OURS),
+    Layout("logs/user/<node>/<process>.jsonl", USER, OURS),
+    Layout("logs/overview.*.txt", OVERVIEW, YEAR_2020),
+    Layout("logs/sys/master.txt", MASTER, YEAR_2020),
+    Layout("logs/sys/warning.txt", MASTER, YEAR_2020),
+    Layout("logs/sys/error.txt", ERROR, YEAR_2020),
+    Layout("logs/sys/worker/<node>/<process>.task.csv", TRIES, YEAR_2020),
+    Layout("logs/sys/worker/<node>/<process>.txt", WORKER, YEAR_2020),
+    Layout("logs/user/error.txt", ERROR, ANY),
+    Layout("logs/user/error/<node>/<process>.txt", ERROR, ANY),
+    Layout("logs/user/stdout/<node>/<process>.stdout.txt", PRINTED, TODAY),
+    Layout("logs/user/stdout/<node>/<process>.*", PRINTED, TODAY),
+    Layout("logs/user/stderr/<node>/<process>.stderr.txt", PRINTED, TODAY),
+    Layout("logs/user/stderr/<node>/<process>.*", PRINTED, TODAY),
+    Layout("logs/user/entry_script_log/<node>/<process>.log.txt", USER, TODAY),
+    Layout("logs/user/entry_script_log/<node>/<process>.txt", USER, TODAY),
+    Layout("logs/user/<node>/<process>.stdout.txt", PRINTED, YEAR_2020),
+    Layout("logs/user/<node>/<process>.stderr.txt", PRINTED, YEAR_2020),
+    Layout("logs/user/<node>/<process>.txt", USER, ANY),
+    Layout("logs/user/<node>/<process>.log", USER, ANY),
+    Layout("logs/job_progress_overview*.txt", OVERVIEW, TODAY),
+    Layout("logs/job_result*.txt", OVERVIEW, TODAY),
+    Layout("logs/job_error*.txt", ERROR, TODAY),
+    Layout("logs/sys/master_role*.txt", MASTER, TODAY),
+    Layout("logs/sys/node/<node>/<process>.txt", WORKER, TODAY),
+    Layout("logs/sys/error/<node>/<process>.txt", ERROR, TODAY),
+    Layout("logs/sys/error/*", ERROR, TODAY),
+    Layout("logs/sys/job_report/processed_mini-batch*.csv", TRIES, TODAY),
+    Layout("logs/sys/job_report/*.csv", TABLE, TODAY),
+    Layout("logs/sys/perf/<node>/*process*.csv", PROCESS_RESOURCES, TODAY),
+    Layout("logs/sys/perf/<node>/*.csv", NODE_RESOURCES, TODAY),
+    Layout("user_logs/**std_log*.txt", PRINTED, ANY),
+    Layout("azureml-logs/*.txt", PRINTED, ANY),
+    # A file that was downloaded alone.
+    Layout("**70_driver_log*.txt", PRINTED, ANY),
+    Layout("**std_log*.txt", PRINTED, ANY),
+    Layout("**<process>.stdout.txt", PRINTED, ANY),
+    Layout("**<process>.stderr.txt", PRINTED, ANY),
+    Layout("**<process>.error.json", ERROR, ANY),
+    Layout("**<process>.stacks.txt", STACKS, ANY),
+    Layout("**<process>.task.csv", TRIES, ANY),
+    Layout("**processed_mini-batch*.csv", TRIES, ANY),
+    Layout("**process_resource_monitor_*_<pid>.csv", PROCESS_RESOURCES, ANY),
+    Layout("**sys_resource_monitor_*.csv", NODE_RESOURCES, ANY),
+    Layout("**job_progress_overview*.txt", OVERVIEW, ANY),
+    Layout("**job_result*.txt", OVERVIEW, ANY),
+    Layout("**job_error*.txt", ERROR, ANY),
+)
+"""All names, the more special of an era first."""
+
+DATA_ENDINGS = (
+    *(".avi", ".bmp", ".gif", ".ico", ".jpeg", ".jpg", ".mov", ".mp4", ".pdf", ".png", ".tif", ".tiff", ".wav"),
+    *(".7z", ".bz2", ".gz", ".tar", ".tgz", ".whl", ".xlsx", ".xz", ".zip", ".zst"),
+    *(".bin", ".ckpt", ".h5", ".joblib", ".npy", ".npz", ".onnx", ".pb", ".pickle", ".pkl", ".pt", ".pth"),
+    *(".db", ".feather", ".parquet", ".pyc", ".safetensors", ".so", ".sqlite", ".tmp"),
+)
+"""Endings of files that are no text."""
+
+
+def place(path: str) -> Place:
+    """Return what a file is.
+
+    Args:
+        path: Its path relative to the tree's root, with ``/``, as an entry of `sources` has it.
+    """
+    found = _matching(path)
+    if found is None:
+        return Place(DATA if path.lower().endswith(tuple(DATA_ENDINGS)) else OTHER)
+    layout, match = found
+    parts = match.groupdict()
+    pid = parts.get("pid")
+    process = int(pid) if pid else None
+    return Place(layout.kind, decoded(parts.get("node") or ""), decoded(parts.get("process") or ""), process)
+
+
+def era(paths: Iterable[str]) -> str:
+    """Return the era of a tree, told by the names of its files, or "" where no name tells it.
+
+    The latest wins: today's service leaves files of the earlier names too, and a script that uses this project there
+    leaves ours.
+    """
+    found = {matching[0].era for matching in map(_matching, paths) if matching}
+    return next((era for era in (TODAY, YEAR_2020, OURS, ARTICLE) if era in found), ANY)
+
+
+def decoded(component: str) -> str:
+    """Return the name that a part of a path stands for: `naming.safe_component` backwards.
+
+    What is no such encoding comes back as it is; of a name that was cut, what is left of it.
+    """
+    if component == "%empty":
+        return ""
+    if "%" not in component:
+        return component
+    kept, cut, digest = component.partition("%~")
+    try:
+        name = unquote_to_bytes(kept).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return component
+    return name + cut + digest
+
+
+def _matching(path: str) -> tuple[Layout, re.Match[str]] | None:
+    folders = path.split("/", 2)[:-1]
+    for layout, pattern in _rows("/".join(folders)):
+        match = pattern.fullmatch(path)
+        if match:
+            return layout, match
+    return None
+
+
+@functools.lru_cache(maxsize=1000)
+def _rows(head: str) -> list[tuple[Layout, re.Pattern[str]]]:
+    """Return the rows that a path below these first folders can fit: few of all."""
+    return [(layout, pattern) for layout, folders, pattern in _compiled() if _can_begin(head, folders)]
+
+
+def _can_begin(head: str, folders: str) -> bool:
+    shorter, longer = sorted((head, folders), key=len)
+    return f"{longer}/".startswith(f"{shorter}/") if shorter else not folders
+
+
+_TOKENS = {
+    "<node>": "(?P<node>[^/]+)",
+    "<pid>": r"(?P<pid>\d{1,9})",
+    # Behind the name: the process's id and a number, then the date or date and hour that the file is cut by, and a
+    # number. An id has at most seven digits (Linux: PID_MAX_LIMIT), a date eight or ten.
+    "<process>": r"(?P<process>[^/]+?)(?:\.(?P<pid>\d{1,7})(?:\.\d{1,2})?)?(?:\.20\d{6}(?:\d\d)?(?:\.\d+)?)?",
+    "**": "(?:.*/)?",
+    "*": "[^/]*",
+}
+
+
+@functools.cache
+def _compiled() -> list[tuple[Layout, str, re.Pattern[str]]]:
+    token = re.compile("|".join(map(re.escape, _TOKENS)))
+    rows = []
+    for layout in LAYOUTS:
+        literal = token.split(layout.pattern)
+        found = [re.escape(part) for part in literal]
+        for index, match in enumerate(token.findall(layout.pattern)):
+            found[index] += _TOKENS[match]
+        rows.append((layout, "/".join(literal[0].split("/")[:-1][:2]), re.compile("".join(found), re.DOTALL)))
+    return rows

@@ -1,0 +1,188 @@
+"""Files of folders as entries: none is kept open, no link is followed, and what is no file is not opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from entry_script_helper.logtree import roots
+from entry_script_helper.logtree.complaints import (
+    LINK,
+    NO_FILE,
+    REPLACED,
+    SHRANK,
+    UNREADABLE_FOLDER,
+    ReadError,
+    printable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from entry_script_helper.logtree.complaints import Complaints
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class Base(NamedTuple):
+    """A folder in which a tree begins."""
+
+    real: str
+    """Where it is."""
+    shown: str
+    """As the user calls it."""
+    above: str
+    """What stands before its files' names in their paths."""
+
+
+class FileEntry:
+    """A file: an `Entry` of `sources`. Each read opens and closes it, and looks whether it is still the same file."""
+
+    __slots__ = ("_base", "_seen", "key")
+
+    def __init__(self, base: Base, full: str) -> None:
+        self._base = base
+        self.key = full
+        """The file's path on this machine."""
+        self._seen: tuple[int, int] | None = None
+
+    @property
+    def path(self) -> str:
+        """Return its path relative to the tree's root, safe to show."""
+        return printable(f"{self._base.above}/{self._name}" if self._base.above else self._name)
+
+    @property
+    def location(self) -> str:
+        """Return its path as a user reaches it, safe to show."""
+        return printable(os.path.join(self._base.shown, self._name))
+
+    @property
+    def _name(self) -> str:
+        return self.key[len(self._base.real) :].lstrip("/")
+
+    def size(self) -> int:
+        """Return how many bytes it has now.
+
+        Raises:
+            OSError: It is gone, or can't be looked at.
+        """
+        return os.stat(self.key, follow_symlinks=False).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to so many bytes from there on; none at its end.
+
+        Raises:
+            OSError: It is gone or can't be read.
+            ReadError: It is another file than the first time, or is shorter than *offset*.
+        """
+        descriptor = os.open(self.key, _FLAGS)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise ReadError(NO_FILE)
+            if self._seen is None:
+                self._seen = found.st_dev, found.st_ino
+            elif self._seen != (found.st_dev, found.st_ino):
+                raise ReadError(REPLACED)
+            data = os.pread(descriptor, length, offset)
+            if not data and offset > os.fstat(descriptor).st_size:
+                raise ReadError(SHRANK)
+            return data
+        finally:
+            os.close(descriptor)
+
+
+class Lone:
+    """A file that was itself given as PATH, as a source."""
+
+    def __init__(self, file: FileEntry) -> None:
+        self._file = file
+
+    def entries(self) -> Iterator[FileEntry]:
+        """Yield the file."""
+        yield self._file
+
+
+def lone(path: str, real: str) -> FileEntry:
+    """Return the entry of a file that was itself given: as *path*, which is *real*."""
+    folder = os.path.dirname(real)
+    above = roots.above(folder.split("/"))
+    return FileEntry(Base(folder, os.path.dirname(path), above), real)
+
+
+class Folder:
+    """The log trees in a folder, as a source that can be looked at again.
+
+    Args:
+        path: The folder as the user calls it.
+        real: Where it is, without a link in it.
+        complaints: Told what is in it and can't be read.
+    """
+
+    def __init__(self, path: str, real: str, complaints: Complaints) -> None:
+        self._path, self._real, self._complaints = path, real, complaints
+        self._roots: list[tuple[Base, roots.Root]] = []
+
+    def entries(self) -> Iterator[FileEntry]:
+        """Yield the files that are there now, in order of their paths in each tree."""
+        if not self._roots or self._roots[0][1].is_guess:
+            self._roots = [(self._base(root), root) for root in roots.find(self._children, self._real.split("/"))]
+        for base, root in self._roots:
+            for full in self._files(base, root):
+                yield FileEntry(base, full)
+
+    def _base(self, root: roots.Root) -> Base:
+        if not root.inside:
+            return Base(self._real, self._path, root.above)
+        return Base(os.path.join(self._real, root.inside), os.path.join(self._path, root.inside), root.above)
+
+    def _files(self, base: Base, root: roots.Root) -> Iterator[str]:
+        """Yield the paths of the files of a tree, in order."""
+        waiting = [found for found in self._listed(base, base.real) if not root.only or found.name in root.only]
+        while waiting:
+            found = waiting.pop()
+            if found.is_dir(follow_symlinks=False):
+                waiting += self._listed(base, found.path)
+            elif not root.takes(found.name):
+                pass
+            elif found.is_file(follow_symlinks=False):
+                yield found.path
+            else:
+                self._refuse(base, root, found)
+
+    def _children(self, folder: str) -> tuple[list[str], list[str]]:
+        base = Base(self._real, self._path, "")
+        names: list[str] = []
+        files: list[str] = []
+        for found in self._listed(base, os.path.join(self._real, folder)):
+            (names if found.is_dir(follow_symlinks=False) else files).append(found.name)
+        return names, files
+
+    def _listed(self, base: Base, full: str) -> list[os.DirEntry[str]]:
+        """Return what is in a folder, the last first; nothing of one that is gone."""
+        try:
+            with os.scandir(full) as listing:
+                return sorted(listing, key=_name, reverse=True)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._complaints.add(_shown(base, full), UNREADABLE_FOLDER, error.strerror or "")
+            return []
+
+    def _refuse(self, base: Base, root: roots.Root, found: os.DirEntry[str]) -> None:
+        if not found.is_symlink():
+            self._complaints.add(_shown(base, found.path), NO_FILE)
+            return
+        target = os.path.realpath(found.path)
+        tops = [os.path.join(base.real, name) for name in root.only] or [base.real]
+        if not any(f"{target}/".startswith(f"{top}/") for top in tops):  # else it is read where it is itself
+            self._complaints.add(_shown(base, found.path), LINK)
+
+
+def _name(found: os.DirEntry[str]) -> str:
+    return found.name
+
+
+def _shown(base: Base, full: str) -> str:
+    return os.path.join(base.shown, full[len(base.real) :].lstrip("/"))
