@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right, insort
-from datetime import datetime, timezone
 from itertools import accumulate
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -154,8 +153,8 @@ def _last_written(entry: Entry) -> str:
     if modified is None:
         return shapes.NO_TIME
     try:
-        return shapes.key_of_moment(datetime.fromtimestamp(modified(), timezone.utc))
-    except (OSError, OverflowError, ValueError):
+        return shapes.key_of_seconds(modified())
+    except OSError:
         return shapes.NO_TIME
 
 

@@ -31,7 +31,7 @@ _SHORT = re.compile(r"\|(?:([^|\n]*)\|)?([A-Z][A-Za-z0-9 _]*)\|([0-9]{1,20})\|(?
 _DASHES = re.compile(rf" - ([^\n]{{1,200}}?) - ({_ANY_LEVEL}) - ")
 _WORD = re.compile(rf"[ |]*[\[(]?({_ANY_LEVEL})\b[\])]?[ :|-]*")
 
-_LEVEL_NAMES = ("level", "levelname", "severity", "log_level", "level_name")
+LEVEL_NAMES = ("level", "levelname", "severity", "log_level", "level_name")
 _LOGGER_NAMES = ("logger", "name", "logger_name")
 _MESSAGE_NAMES = ("event", "message", "msg")
 _PROCESS_NAMES = ("process", "pid", "process_id")
@@ -119,6 +119,13 @@ def parse(raw: str, *, path: str, offset: int, place: Place, key: str) -> Record
     )
 
 
+def number_of_level(level: str) -> int:
+    """Return a level's number: of one that is not known by its name, the number in its name, or that of ``INFO``."""
+    name = OTHER_NAMES.get(level, level)
+    number = name.rpartition(" ")[2]
+    return LEVELS.get(name) or (int(number) if number.isdecimal() and len(number) < 10 else LEVELS["INFO"])  # noqa: PLR2004
+
+
 def _members(raw: str) -> dict[str, Any] | None:
     try:
         members = json.loads(text_of(raw))
@@ -132,7 +139,7 @@ def _parts_of_members(members: dict[str, Any]) -> Parts:
         if isinstance(members.get(name), (str, float, int)):
             del members[name]
             break
-    level = _take(members, _LEVEL_NAMES, (str, int), "")
+    level = _take(members, LEVEL_NAMES, (str, int), "")
     return Parts(
         level=_level(str(level)),
         logger=_take(members, _LOGGER_NAMES, str, ""),

@@ -114,7 +114,7 @@ def key_of(record: str) -> str:
     if record.startswith('{"'):
         return _key_in_json(record)
     match = _SECONDS.match(record)
-    return _key_of_seconds(match.group(1)) if match else NO_TIME
+    return _key_of_digits(match.group(1)) if match else NO_TIME
 
 
 def after_time(record: str) -> int:
@@ -130,6 +130,14 @@ def key_of_moment(moment: datetime) -> str:
     if moment.tzinfo:
         moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
     return moment.isoformat(" ", "microseconds").replace(".", ",")
+
+
+def key_of_seconds(seconds: float) -> str:
+    """Return the key of a time in seconds since the epoch; `NO_TIME` of one that no calendar has."""
+    try:
+        return key_of_moment(datetime.fromtimestamp(seconds, timezone.utc))
+    except (OSError, OverflowError, ValueError):
+        return NO_TIME
 
 
 def moment_of(key: str) -> datetime | None:
@@ -159,7 +167,7 @@ def _in_utc(key: str, offset: str) -> str:
     return moment.isoformat(" ")
 
 
-def _key_of_seconds(text: str) -> str:
+def _key_of_digits(text: str) -> str:
     whole, _, fraction = text.partition(".")
     if not fraction and len(whole) > len("1400000000"):
         whole, fraction = whole[:-3], whole[-3:]
@@ -177,7 +185,7 @@ def _key_in_json(record: str) -> str:
     if not matches:
         return NO_TIME
     _name, text, seconds = matches[0].groups()
-    return key_of(text) if text else _key_of_seconds(seconds)
+    return key_of(text) if text else _key_of_digits(seconds)
 
 
 def _key_at_the_top(record: str) -> str:
