@@ -90,7 +90,7 @@ class Blocks:
         self.offset = 0
         """Where the next block begins in the file, in bytes."""
         self.is_at_end = False
-        """Whether nothing followed the last block when it was read. What has been added since can be read all the same."""
+        """Whether nothing followed the last block when it was read; what has been added since can still be read."""
         self._complaints = complaints
         self._encoding: str | None = None
         self._is_timed = False

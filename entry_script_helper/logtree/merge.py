@@ -6,7 +6,7 @@ the record before it. Records before a file's first time have that first time, i
 what a process prints before it first logs belongs there. Those of a file that has none there have the time at which the
 file was last written to: what was printed without a time was printed until then.
 
-Work is done for blocks of records, not for records, as far as that goes: this is as quick as C code that compares lines.
+Work is done for blocks of records, not for each record, as far as that goes: that makes it quick.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HEAD = 1 << 16
 """Bytes at a file's beginning in which its first time is looked for."""
 BUDGET = 1 << 20
-"""Bytes of blocks that files share; many files have `SMALLEST` each. What is larger than a processor's cache is slower."""
+"""Bytes of blocks that files share; many files have `SMALLEST` each. Beyond a processor's cache it gets slower."""
 SMALLEST, LARGEST = 1 << 12, 1 << 16
 """Bytes of a block."""
 

@@ -70,21 +70,7 @@ def parts_of(raw: str) -> Parts:
     at = shapes.after_time(raw)
     if not at:
         return Parts(message=raw)
-    match = _FULL.match(raw, at)
-    if match:
-        logger, level, process, thread, function = match.groups()
-        return Parts(_level(level), logger, _number(process), _number(thread), function, raw[match.end() :])
-    match = _SHORT.match(raw, at)
-    if match:
-        logger, level, process, thread = match.groups()
-        return Parts(_level(level), logger or "", _number(process), _number(thread), "", raw[match.end() :])
-    match = _DASHES.match(raw, at)
-    if match:
-        return Parts(_level(match.group(2)), match.group(1), message=raw[match.end() :])
-    match = _WORD.match(raw, at)
-    if match:
-        return Parts(_level(match.group(1)), message=raw[match.end() :])
-    return Parts(message=raw[at:].lstrip(" |"))
+    return _full(raw, at) or _short(raw, at) or _of_other_loggers(raw, at)
 
 
 def parse(raw: str, *, path: str, offset: int, place: Place, key: str) -> Record:
@@ -117,6 +103,32 @@ def parse(raw: str, *, path: str, offset: int, place: Place, key: str) -> Record
         function=text_of(parts.function) if not parts.is_json else parts.function,
         extras=parts.extras,
     )
+
+
+def _full(raw: str, at: int) -> Parts | None:
+    match = _FULL.match(raw, at)
+    if not match:
+        return None
+    logger, level, process, thread, function = match.groups()
+    return Parts(_level(level), logger, int(process), int(thread), function, raw[match.end() :])
+
+
+def _short(raw: str, at: int) -> Parts | None:
+    match = _SHORT.match(raw, at)
+    if not match:
+        return None
+    logger, level, process, thread = match.groups()
+    return Parts(_level(level), logger or "", int(process), int(thread) if thread else None, "", raw[match.end() :])
+
+
+def _of_other_loggers(raw: str, at: int) -> Parts:
+    match = _DASHES.match(raw, at)
+    if match:
+        return Parts(_level(match.group(2)), match.group(1), message=raw[match.end() :])
+    match = _WORD.match(raw, at)
+    if match:
+        return Parts(_level(match.group(1)), message=raw[match.end() :])
+    return Parts(message=raw[at:].lstrip(" |"))
 
 
 def number_of_level(level: str) -> int:
@@ -166,7 +178,3 @@ def _level(text: str) -> str:
     if name.isdigit():
         return next((known for known, number in LEVELS.items() if str(number) == name), name)
     return OTHER_NAMES.get(name, name)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text else None

@@ -39,7 +39,7 @@ class LogFile(NamedTuple):
     place: Place
 
 
-def read(
+def read(  # noqa: PLR0913 - as many as there are filters
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     level: str | None = None,
@@ -93,10 +93,10 @@ def log_files(paths: Iterable[str | os.PathLike[str]], complaints: Complaints) -
     """Return the files of trees that hold records: all but tables and data; a table that was itself given, too."""
     entries = sources.entries(paths, complaints)
     files = [LogFile(entry, layouts.place(entry.path)) for entry in entries]
-    return [file for file in files if file.place.kind not in _NO_LOGS] or files
+    return list(filter(_is_log, files)) or files
 
 
-def wanted_of(
+def wanted_of(  # noqa: PLR0913 - as many as there are filters
     files: Sequence[LogFile],
     complaints: Complaints,
     *,
@@ -168,6 +168,10 @@ def as_record(item: Found) -> Record:
     """Return what was found as a record."""
     file, offset, raw, key = item
     return parsing.parse(raw, path=file.entry.path, offset=offset, place=file.place, key=key)
+
+
+def _is_log(file: LogFile) -> bool:
+    return file.place.kind not in _NO_LOGS and not file.entry.path.endswith(".error.json")
 
 
 def _records(items: Iterator[Found], complaints: Complaints) -> Iterator[Record]:

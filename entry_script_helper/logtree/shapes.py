@@ -38,7 +38,8 @@ TIME_NAMES = ("timestamp", "@timestamp", "asctime", "time", "ts", "datetime", "d
 """Under which names loggers of JSON write the time, the likeliest first."""
 
 _TIME = re.compile(
-    rf"\[?({_DAY})[ T]({_CLOCK})(?:,([0-9]{{3}})|(?:\.([0-9]{{1,9}}))?(?:[Zz]|UTC|([+-][0-9]{{2}}:?[0-9]{{2}})(?![0-9]))?)"
+    rf"\[?({_DAY})[ T]({_CLOCK})"
+    r"(?:,([0-9]{3})|(?:\.([0-9]{1,9}))?(?:[Zz]|UTC|([+-][0-9]{2}:?[0-9]{2})(?![0-9]))?)"
 )
 _SECONDS = re.compile(rf"\[?({_EPOCH})(?=[ \t|,;:\]]|$)")
 _NAMED_TIME = re.compile(
