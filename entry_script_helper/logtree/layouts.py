@@ -108,7 +108,7 @@ LAYOUTS = (
     Layout("logs/sys/job_report/*.csv", TABLE, TODAY),
     Layout("logs/sys/perf/<node>/*process*.csv", PROCESS_RESOURCES, TODAY),
     Layout("logs/sys/perf/<node>/*.csv", NODE_RESOURCES, TODAY),
-    Layout("user_logs/**std_log*.txt", PRINTED, ANY),
+    Layout("user_logs/**std_log*.txt", PRINTED, TODAY),
     Layout("azureml-logs/*.txt", PRINTED, ANY),
     # A file that was downloaded alone.
     Layout("**70_driver_log*.txt", PRINTED, ANY),
