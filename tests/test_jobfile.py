@@ -140,6 +140,23 @@ def test_pipeline(job, tmp_path):
     assert found.directories == ("/work/outputs/rows",)
 
 
+def test_input_that_refers_by_its_path(job, tmp_path):
+    """An input may refer to the pipeline's, or to another step's output, by its path: the SDK writes jobs so."""
+    text = PIPELINE.replace(
+        "data: ${{parent.inputs.pipeline_data}}",
+        "data: {type: uri_folder, path: '${{parent.inputs.pipeline_data}}'}",
+    ).replace("earlier: ${{parent.jobs", "earlier:\n        path: ${{parent.jobs")
+    found = job(text)
+    assert found.options["input"] == (str(tmp_path / "repo" / "data"),)
+    with pytest.raises(UsageError, match=r"\$\{\{inputs.earlier\}\} has no value on this machine: give it by --input"):
+        job(text.replace("--mode ${{inputs.mode}}", "--mode ${{inputs.earlier}} ").replace("$[[", "").replace("]]", ""))
+    table = text.replace("path: ./data", "path: ./data\n    default: 1").replace(
+        "data: {type: uri_folder, path", "data: {type: mltable, path"
+    )
+    with pytest.raises(UsageError, match="the input data is a table: give --input-format"):
+        job(table)
+
+
 def test_inputs_of_the_command_line(job):
     """--input gives the data, or with NAME= any of the job's inputs; what it gives need not be in the file."""
     text = PIPELINE.replace("${{inputs.data}}", "${{inputs.remote}}").replace(
@@ -149,6 +166,13 @@ def test_inputs_of_the_command_line(job):
     assert found.options["input"] == ("here/*.txt", "there", "unknown=x")
     assert found.arguments[-1] == "/e e"
     assert job(text, input=("remote=/r",)).options["input"] == ("/r",)
+
+
+def test_path_of_the_command_line_is_absolute(job, tmp_path):
+    """A path that --input gives to one of the job's inputs is absolute for the script, which runs elsewhere."""
+    found = job(PIPELINE, input=("model=my model", "threshold=./7", "data=there"))
+    assert found.arguments[:4] == ("--model", str(tmp_path / "my model"), "--threshold", "./7")
+    assert found.options["input"] == (str(tmp_path / "there"),)
 
 
 @pytest.mark.parametrize(

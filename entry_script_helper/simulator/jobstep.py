@@ -44,6 +44,9 @@ _OF_V2 = {
     "partition_keys": "partition_keys",
 }
 
+_PATHS = {"uri_folder", "uri_file", "mltable", "custom_model", "mlflow_model", "triton_model"}
+"""Types of inputs whose value is a path."""
+
 _FILES_IN_V2 = 1
 """v2's own default of mini_batch_size; v1's is 10."""
 
@@ -157,7 +160,8 @@ class Step:
     def _value(self, name: str) -> str | None:
         """Return the value of one of the step's inputs: a literal or a local path, or None where it has neither."""
         if name in self._bound:
-            return self._bound[name]
+            # The script runs in a directory of its own, as in the service, where a path is absolute too.
+            return os.path.abspath(self._bound[name]) if self._types(name) & _PATHS else self._bound[name]
         source = self._source(name)
         if source is None:
             return None
@@ -175,7 +179,8 @@ class Step:
         for layer in self._layers:
             inputs = yamlfile.mapping(layer, "inputs")
             value = inputs.get(name)
-            expression = re.fullmatch(_EXPRESSION, value.strip()) if isinstance(value, str) else None
+            text = value.get("path") if isinstance(value, YamlMapping) else value
+            expression = re.fullmatch(_EXPRESSION, text.strip()) if isinstance(text, str) else None
             if expression:
                 kind, _, parent = expression.group(1).rpartition("inputs.")
                 inputs = yamlfile.mapping(self._pipeline, "inputs")
@@ -211,7 +216,7 @@ class Step:
             )
         name = expression.group(1).rpartition("inputs.")[2]
         found = self._data or self._local(layer, name)
-        if not self._is_a_table(name) or "input_format" in self._given:
+        if "mltable" not in self._types(name) or "input_format" in self._given:
             return {"input": found}
         if len(found) == 1 and os.path.isfile(os.path.join(found[0], mltable.FILE)):
             return mltable.read(os.path.join(found[0], mltable.FILE))
@@ -230,11 +235,12 @@ class Step:
             )
         return (path,)
 
-    def _is_a_table(self, name: str) -> bool:
+    def _types(self, name: str) -> set[str]:
+        """Return the types that an input is said to have, wherever that is said."""
         declared = [yamlfile.mapping(layer, "inputs").get(name) for layer in self._layers]
         source = self._source(name)
         declared.append(source[1] if source else None)
-        return any(isinstance(value, dict) and value.get("type") == "mltable" for value in declared)
+        return {str(value.get("type")) for value in declared if isinstance(value, dict)}
 
 
 def _bindings(given: Sequence[str], declared: set[str]) -> tuple[dict[str, str], tuple[str, ...]]:
