@@ -22,6 +22,8 @@ SHARE = "AZ_BATCHAI_INPUT_AZUREML"
 JOB_TEMP = "AZ_BATCHAI_JOB_TEMP"
 WORKER_IP = "AZ_BATCHAI_WORKER_IP"
 COMMON_RUNTIME_DIR = "AZUREML_CR_EXECUTION_WORKING_DIR_PATH"
+COMMON_RUNTIME_RANK = "AZUREML_CR_NODE_RANK"
+COMMON_RUNTIME_COMPUTE = "AZUREML_CR_COMPUTE_CONTEXT"
 RUN_ID = "AZUREML_RUN_ID"
 OUTPUT_PATH = "AZUREML_BI_OUTPUT_PATH"
 SITE_NAME = "APPSETTING_WEBSITE_SITE_NAME"
@@ -73,14 +75,18 @@ def _resolved(environ: Mapping[str, str], variable: str, within: frozenset[str])
 
 
 def platform(environ: Mapping[str, str]) -> Choice:  # noqa: PLR0911 - one for each platform
-    """Return which of Azure ML's runtimes this is: ``batch-ai``, ``common-runtime``, ..., or ``local``."""
+    """Return which of Azure ML's runtimes this is: ``batch-ai``, ``common-runtime``, ..., or ``local``.
+
+    A job on compute whose runtime is none of these is ``azureml``: no more is known of it than that it is a job.
+    """
     if read(environ, SHARE):
         return Choice("batch-ai", f"{SHARE} is set")
     for variable in ("AML_JOB_ID", *sorted([name for name in environ if name.startswith("AMLARC_")])):
         if read(environ, variable):
             return Choice("kubernetes", f"{variable} is set")
-    if read(environ, COMMON_RUNTIME_DIR):
-        return Choice("common-runtime", f"{COMMON_RUNTIME_DIR} is set")
+    for variable in (COMMON_RUNTIME_DIR, COMMON_RUNTIME_RANK, COMMON_RUNTIME_COMPUTE):
+        if read(environ, variable):
+            return Choice("common-runtime", f"{variable} is set")
     site = read(environ, SITE_NAME)
     if site == "AMLComputeInstance":
         return Choice("compute-instance", f"{SITE_NAME} is AMLComputeInstance")
@@ -88,6 +94,8 @@ def platform(environ: Mapping[str, str]) -> Choice:  # noqa: PLR0911 - one for e
         return Choice("compute-instance", "CI_WORKSPACE is set")
     if site == "AMLCompute":
         return Choice("amlcompute", f"{SITE_NAME} is AMLCompute")
+    if read(environ, RUN_ID):
+        return Choice("azureml", f"{RUN_ID} is set, but no variable of a runtime that is known")
     return Choice("local", "no variable of an Azure ML runtime is set")
 
 
