@@ -32,6 +32,17 @@ def is_platform_variable(name: str) -> bool:
     return name.startswith(PLATFORM_VARIABLES)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--no-skips", action="store_true", help="fail where a test is skipped: nothing is missing here")
+
+
+def pytest_sessionfinish(session):
+    """Where nothing is missing, a skipped test is a test that was forgotten."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("no_skips") and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 class Workplace:
     """A directory in which scripts run, and the logs below it."""
 

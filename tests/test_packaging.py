@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -90,3 +93,22 @@ def test_works_without_extras(python, tmp_path):
 def test_version_is_in_one_place(built):
     """The version of the built packages is the module's."""
     assert all(f"-{entry_script_helper.__version__}" in path.name for path in built.iterdir())
+
+
+def test_a_wheel_in_a_build_context_is_a_pin(built, tmp_path):
+    """The example's image installs the helper from a wheel in its folder, by the line that is shown there."""
+    folder = tmp_path / "environment"
+    shutil.copytree(ROOT / "docs" / "examples" / "azureml" / "environment", folder)
+    (wheel,) = built.glob("*.whl")
+    assert wheel.stat().st_size < 1_000_000  # Azure Machine Learning, "Service limits": 1 MB of a Docker build context
+    shutil.copy(wheel, folder)
+    (shown,) = re.findall(r"^# (\./.*)$", (folder / "requirements.txt").read_text(), re.MULTILINE)
+    (folder / "requirements.txt").write_text(f"{shown}\n")
+    (command,) = re.findall(r"^RUN (pip .*)$", (folder / "Dockerfile").read_text(), re.MULTILINE)
+    subprocess.run(
+        [sys.executable, "-m", *shlex.split(command), "--quiet", "--no-index", "--no-deps", "--target", "there"],
+        cwd=folder,
+        check=True,
+        timeout=100,
+    )
+    assert (folder / "there" / "entry_script_helper" / "__init__.py").is_file()
