@@ -48,6 +48,10 @@ def _dispatch(arguments: list[str]) -> int:
         from entry_script_helper.simulator import commandline  # noqa: PLC0415 - for this alone
 
         return commandline.main(f"{PROGRAM} run", arguments[1:])
+    if arguments[:1] == ["logs"]:
+        from entry_script_helper.logtree import commandline as logtree  # noqa: PLC0415 - as above
+
+        return logtree.logs(f"{PROGRAM} logs", arguments[1:])
     options = _parser().parse_args(arguments)
     return _where(as_json=options.json)
 
@@ -58,6 +62,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     commands.add_parser("run", add_help=False, help="run an entry script as ParallelRunStep does, on this machine")
+    commands.add_parser("logs", add_help=False, help="show a run's logs, all processes and nodes merged by time")
 
     where_text = "tell where this process is, as the helper sees it, and why"
     where = commands.add_parser("where", allow_abbrev=False, help=where_text, description=where_text)

@@ -28,9 +28,9 @@ MOST_NULS = 1 << 30
 
 _LINES_BACK = 64  # to look at one by one for the last record's beginning; then one search from the front is quicker
 _SNIFFED = 64
-_MOST_REST = 1 << 12
+_MOST_REST = 1 << 16
 _NO_TIME_YET = (
-    r"(?!\s|(?:[A-Za-z_][\w.]*)?(?:Error|Exception|Exit|Group|Interrupt|Iteration|Warning)(?::|\r?\n|\r?\Z)"
+    r"(?=\S)(?!(?:[A-Za-z_][\w.]*)?(?:Error|Exception|Exit|Group|Interrupt|Iteration|Warning)(?::|\r?\n|\r?\Z)"
     r"|During handling of the above exception|The above exception was the direct cause)"
 )
 _FIRST = re.compile(rb"(?m)^(?=" + shapes.BYTES_BEGINNING.pattern + rb")")
@@ -83,7 +83,7 @@ class Blocks:
         complaints: Told, once for each kind of trouble, what was dropped or cut.
     """
 
-    __slots__ = ("_complaints", "_encoding", "_is_timed", "_nuls_to", "_rest", "entry", "is_at_end", "offset")
+    __slots__ = ("_complaints", "_encoding", "_is_timed", "_nuls_to", "_rest", "entry", "has_failed", "is_at_end", "offset")
 
     def __init__(self, entry: Entry, complaints: Complaints) -> None:
         self.entry = entry
@@ -91,37 +91,51 @@ class Blocks:
         """Where the next block begins in the file, in bytes."""
         self.is_at_end = False
         """Whether nothing followed the last block when it was read; what has been added since can still be read."""
+        self.has_failed = False
+        """Whether it could not be read any further."""
         self._complaints = complaints
         self._encoding: str | None = None
         self._is_timed = False
         self._nuls_to = 0
         self._rest = b""  # what follows, if it is known and little: an archive can't go back
 
-    def next(self, size: int) -> Block | None:
+    def next(self, size: int, *, is_final: bool = True) -> Block | None:
         """Return the next whole records: those in about *size* bytes, at least one; None where there are no more.
 
         What can't be read is complained about, and ends the file.
+
+        Args:
+            size: About how many bytes to read.
+            is_final: Whether the file's end ends its last record; otherwise more of it may come, and it waits.
         """
         try:
-            return self._next(min(size, LONGEST))
+            return self._next(min(size, LONGEST), is_final=is_final)
         except OSError as error:
             self._complaints.failed(self.entry.location, error)
-            self.is_at_end = True
+            self.is_at_end = self.has_failed = True
             return None
 
-    def _next(self, size: int) -> Block | None:
+    def _next(self, size: int, *, is_final: bool) -> Block | None:
         while True:
             data = self._fetch(size)
             if data.startswith(b"\0"):
                 data = self._past_nuls(data)
             if not data:
                 return None
-            end = self._end(data, is_cut=size == LONGEST)
+            end = self._end(data, is_final=is_final, is_cut=size == LONGEST and not self.is_at_end)
             if end:
                 block = self._block(data[:end])
-                self._rest = data[end:] if len(data) - end <= _MOST_REST and not self._encoding else b""
+                self._keep(data[end:])
                 return block
+            if self.is_at_end:
+                self._rest = b""
+                return None
+            self._keep(data)
             size = min(2 * size, LONGEST)
+
+    def _keep(self, rest: bytes) -> None:
+        raw = _recoded(rest, self._encoding) if self._encoding else rest
+        self._rest = raw if len(raw) <= _MOST_REST else b""
 
     def _block(self, data: bytes) -> Block:
         offset = self.offset
@@ -133,9 +147,9 @@ class Blocks:
             data = data[:-1]
         return Block(offset, data, self._is_timed, self._encoding or "")
 
-    def _end(self, data: bytes, *, is_cut: bool) -> int:
+    def _end(self, data: bytes, *, is_final: bool, is_cut: bool) -> int:
         """Return where the last whole record ends in *data*; 0 where none does, but never with *is_cut*."""
-        end, is_whole = len(data), self.is_at_end
+        end, is_whole = len(data), self.is_at_end and is_final
         hole = data.find(b"\n\0")
         if hole >= 0:
             end, is_whole = hole + 1, True
@@ -210,8 +224,8 @@ def _last_record(data: bytes) -> int:
 
 
 def _last_untimed_record(data: bytes) -> int:
-    """Return the same where no time was seen yet; a line must be whole to tell whether it is further line."""
-    return _last_match(_NEXT_UNTIMED_IN_BYTES, data, data.rfind(b"\n"))
+    """Return the same where no time was seen yet; a line must be whole to tell whether it is a further line."""
+    return _last_match(_NEXT_UNTIMED_IN_BYTES, data, data.rfind(b"\n") + 1)
 
 
 def _last_match(pattern: re.Pattern[bytes], data: bytes, end: int) -> int:

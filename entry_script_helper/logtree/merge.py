@@ -48,7 +48,7 @@ class Stream(Generic[Item]):
             items and their keys.
     """
 
-    __slots__ = ("_choose", "blocks", "is_done", "is_started", "items", "keys", "last")
+    __slots__ = ("_choose", "blocks", "is_done", "is_final", "items", "keys", "last")
 
     def __init__(
         self,
@@ -60,15 +60,15 @@ class Stream(Generic[Item]):
         self._choose = choose
         self.keys: list[str] = []
         self.items: list[Item] = []
-        self.is_started = False
+        self.is_final = True
+        """Whether the file's end ends its last record."""
         self.is_done = False
         self.last = first_key(entry, complaints)
         """The key that no further record is below."""
 
     def load(self, size: int) -> int:
         """Append the next block's items and keys, and return how many bytes it had; 0 at the file's end."""
-        self.is_started = True
-        block = self.blocks.next(size)
+        block = self.blocks.next(size, is_final=self.is_final)
         if block is None:
             self.is_done = True
             return 0
@@ -102,6 +102,7 @@ def merged(streams: Sequence[Stream[Item]]) -> Iterator[list[Item]]:
     heap = [(stream.last, index) for index, stream in enumerate(streams)]
     heapq.heapify(heap)
     active: list[int] = []
+    started: set[int] = set()
     target = 0
     while heap:
         size = max(SMALLEST, min(LARGEST, BUDGET // (len(active) or 1)))
@@ -109,7 +110,8 @@ def merged(streams: Sequence[Stream[Item]]) -> Iterator[list[Item]]:
         while heap and fresh <= target:
             index = heapq.heappop(heap)[1]
             stream = streams[index]
-            if not stream.is_started:
+            if index not in started:
+                started.add(index)
                 insort(active, index)
             fresh += stream.load(size)
             if not stream.is_done:

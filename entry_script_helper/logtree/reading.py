@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Union
 
 from entry_script_helper.logtree import filters, layouts, merge, parsing, shapes, sources, tryreading
 from entry_script_helper.logtree.blocks import LONGEST, Blocks
 from entry_script_helper.logtree.complaints import Complaints
+from entry_script_helper.logtree.follow import Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     Item = TypeVar("Item")
     Place = layouts.Place
+    Choose = Callable[[Block, list[str], list[str]], tuple[list[Item], list[str]]]
+    Make = Callable[["LogFile", Block, list[str], list[str]], list[Item]]
     Found = tuple["LogFile", int, str, str]
     """A record as it was found: its file, where it begins there, its text, the key of its time."""
 
@@ -73,10 +77,8 @@ def read(  # noqa: PLR0913 - as many as there are filters
         UsageError: A path is missing or has no log in it, or an argument can't be meant. Raised by the call itself.
     """
     complaints = Complaints(lambda line: warnings.warn(line, RuntimeWarning, stacklevel=3))
-    files = log_files([paths] if isinstance(paths, (str, os.PathLike)) else paths, complaints)
-    wanted = wanted_of(
-        files,
-        complaints,
+    selection = Selection([paths] if isinstance(paths, (str, os.PathLike)) else paths, complaints)
+    wanted = selection.wanted(
         level=level or "",
         loggers=_several(logger),
         processes=_several(process),
@@ -86,149 +88,80 @@ def read(  # noqa: PLR0913 - as many as there are filters
         greps=_several(grep),
         mini_batches=_several(mini_batch),
     )
-    return _records(found(files, wanted, complaints), complaints)
+    return _records(selection.merged(wanted, as_found), complaints)
 
 
-def log_files(paths: Iterable[str | os.PathLike[str]], complaints: Complaints) -> list[LogFile]:
-    """Return the files of trees that hold records: all but tables and data; a table that was itself given, too."""
-    entries = sources.entries(paths, complaints)
-    files = [LogFile(entry, layouts.place(entry.path)) for entry in entries]
-    return list(filter(_is_log, files)) or files
-
-
-def wanted_of(  # noqa: PLR0913 - as many as there are filters
-    files: Sequence[LogFile],
-    complaints: Complaints,
-    *,
-    level: str,
-    loggers: Sequence[str],
-    processes: Sequence[str],
-    nodes: Sequence[str],
-    since: str,
-    until: str,
-    greps: Sequence[str],
-    mini_batches: Sequence[str],
-) -> filters.Filters:
-    """Return filters, made of what a user gave; the files are looked at only where a filter needs to.
-
-    Raises:
-        UsageError: Something given can't be meant.
-    """
-
-    def last() -> str:
-        return last_key(files, complaints)
-
-    return filters.Filters(
-        level=filters.level(level) if level else "",
-        loggers=loggers,
-        processes=processes,
-        nodes=nodes,
-        greps=[filters.expression(grep) for grep in greps],
-        since=filters.earliest(filters.moment(since, last)) if since else "",
-        until=filters.moment(until, last) if until else "",
-        mini_batches=mini_batches,
-        tries=_tries(files, set(mini_batches), complaints) if mini_batches else (),
-    )
-
-
-def found(files: Iterable[LogFile], wanted: filters.Filters, complaints: Complaints) -> Iterator[Found]:
-    """Yield what is wanted of files, merged."""
-    for items in merge.merged(streams(files, wanted, complaints, _as_found)):
-        yield from items
-
-
-def streams(
-    files: Iterable[LogFile],
-    wanted: filters.Filters,
-    complaints: Complaints,
-    make: Callable[[LogFile, Block, list[str], list[str]], list[Item]],
-) -> list[merge.Stream[Item]]:
-    """Return the streams that files are merged by.
+class Selection:
+    """The files of log trees that hold records, to be merged: all but tables and data, unless those alone were given.
 
     Args:
-        files: The files.
-        wanted: What is wanted of them.
+        paths: Folders, files, zip archives.
         complaints: Told what can't be read.
-        make: Makes items of a block's records and keys, one of each.
+
+    Raises:
+        UsageError: A path is missing or has no log in it.
     """
-    made = []
-    for file in files:
-        choose = _chooser(file, wanted, make)
-        if choose:
-            made.append(merge.Stream(file.entry, complaints, choose))
-    return made
 
+    def __init__(self, paths: Iterable[str | os.PathLike[str]], complaints: Complaints) -> None:
+        self._complaints = complaints
+        self._sources = sources.Sources(paths, complaints)
+        files = [LogFile(entry, layouts.place(entry.path)) for entry in self._sources.all()]
+        self.files = list(filter(_is_log, files)) or files
 
-def last_key(files: Iterable[LogFile], complaints: Complaints) -> str:
-    """Return the largest key in the files' last 64 KiB."""
-    return max((_last_of(file.entry, complaints) for file in files), default=shapes.NO_TIME)
+    def wanted(  # noqa: PLR0913 - as many as there are filters
+        self,
+        *,
+        level: str,
+        loggers: Sequence[str],
+        processes: Sequence[str],
+        nodes: Sequence[str],
+        since: str,
+        until: str,
+        greps: Sequence[str],
+        mini_batches: Sequence[str],
+    ) -> filters.Filters:
+        """Return filters, made of what a user gave; the files are looked at only where a filter needs to.
 
+        Raises:
+            UsageError: Something given can't be meant.
+        """
+        return filters.Filters(
+            level=filters.level(level) if level else "",
+            loggers=loggers,
+            processes=processes,
+            nodes=nodes,
+            greps=[filters.expression(grep) for grep in greps],
+            since=filters.earliest(filters.moment(since, self._last_key)) if since else "",
+            until=filters.moment(until, self._last_key) if until else "",
+            mini_batches=mini_batches,
+            tries=self._tries(set(mini_batches)) if mini_batches else (),
+        )
 
-def as_record(item: Found) -> Record:
-    """Return what was found as a record."""
-    file, offset, raw, key = item
-    return parsing.parse(raw, path=file.entry.path, offset=offset, place=file.place, key=key)
+    def merged(self, wanted: filters.Filters, make: Make[Item], *, follow: bool = False) -> Iterator[list[Item]]:
+        """Yield items of the records that are wanted, merged, some at a time.
 
+        Args:
+            wanted: Which records.
+            make: Makes items of a block's records and keys, one of each.
+            follow: Whether to go on with what is added to files, and with files that appear; then it does not end.
+        """
+        if follow:
+            return Follower(self.files, self._appeared, partial(self._stream, wanted, make)).run()
+        streams = (self._stream(wanted, make, file) for file in self.files)
+        return merge.merged([stream for stream in streams if stream])
 
-def _is_log(file: LogFile) -> bool:
-    return file.place.kind not in _NO_LOGS and not file.entry.path.endswith(".error.json")
+    def _stream(self, wanted: filters.Filters, make: Make[Item], file: LogFile) -> merge.Stream[Item] | None:
+        of_file = wanted.for_file(file.place)
+        return of_file and merge.Stream(file.entry, self._complaints, _chooser(file, of_file, make))
 
+    def _appeared(self) -> list[LogFile]:
+        files = [LogFile(entry, layouts.place(entry.path)) for entry in self._sources.rescan()]
+        return list(filter(_is_log, files))
 
-def _records(items: Iterator[Found], complaints: Complaints) -> Iterator[Record]:
-    yield from map(as_record, items)
-    complaints.close()
+    def _last_key(self) -> str:
+        return max((_last_of(file.entry, self._complaints) for file in self.files), default=shapes.NO_TIME)
 
-
-def _chooser(
-    file: LogFile,
-    wanted: filters.Filters,
-    make: Callable[[LogFile, Block, list[str], list[str]], list[Item]],
-) -> Callable[[Block, list[str], list[str]], tuple[list[Item], list[str]]] | None:
-    of_file = wanted.for_file(file.place)
-    if of_file is None:
-        return None
-    wants_all = not (of_file.since or of_file.until or of_file.checks)
-
-    def choose(block: Block, records: list[str], keys: list[str]) -> tuple[list[Item], list[str]]:
-        if wants_all:
-            return make(file, block, records, keys), keys
-        positions = of_file.positions(block, records, keys)
-        if not positions:
-            return [], []
-        items = make(file, block, records, keys)
-        return [items[at] for at in positions], [keys[at] for at in positions]
-
-    return choose
-
-
-def _as_found(file: LogFile, block: Block, records: list[str], keys: list[str]) -> list[Found]:
-    if not block.is_timed:
-        keys = [shapes.NO_TIME] * len(keys)
-    return list(zip(repeat(file), block.offsets(records), records, keys))
-
-
-def _last_of(entry: Entry, complaints: Complaints) -> str:
-    try:
-        offset = max(0, entry.size() - _TAIL)
-        data = entry.read(offset, _TAIL)
-    except OSError as error:
-        complaints.failed(entry.location, error)
-        return shapes.NO_TIME
-    records = shapes.NEXT_RECORD.split(data.decode("latin-1"))
-    return max(map(shapes.key_of, records), default=shapes.NO_TIME)
-
-
-def _tries(files: Iterable[LogFile], mini_batches: set[str], complaints: Complaints) -> list[Try]:
-    return [
-        found
-        for file in files
-        if file.place.kind == layouts.WORKER
-        for found in tryreading.from_worker_log(_datas(file.entry, complaints), file.place, file.entry.path)
-        if found.mini_batch in mini_batches
-    ]
-
-
-def _datas(entry: Entry, complaints: Complaints) -> Iterator[bytes]:
+    def _datas(entry: Entry, complaints: Complaints) -> Iterator[bytes]:
     blocks = Blocks(entry, complaints)
     while True:
         block = blocks.next(LONGEST)
