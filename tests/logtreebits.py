@@ -14,6 +14,12 @@ class Bytes:
         self.reads = 0
         self.error = None
 
+    def identity(self):
+        return self.path
+
+    def again(self):
+        return self
+
     def size(self):
         return len(self.data)
 

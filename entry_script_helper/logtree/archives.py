@@ -6,6 +6,7 @@ deflate is left out; and of what unpacks to far more than it is packed, the end 
 
 from __future__ import annotations
 
+import calendar
 import collections
 import errno
 import os
@@ -122,6 +123,10 @@ class Archive:
         """Begin to unpack a file."""
         return Stream(self._file, self._members[name])
 
+    def modified(self, name: str) -> float:
+        """Return when a file in it was last written to; archives don't tell their time zone, so UTC is taken."""
+        return calendar.timegm((*self._members[name].date_time, 0, 0, 0))
+
     def location(self, name: str) -> str:
         """Return how a user reaches a file: the archive's path, and the file's in it."""
         return printable(f"{self._file.location}/{name}")
@@ -153,6 +158,18 @@ class Member:
     def size(self) -> int:
         """Return how many bytes of it can be read."""
         return self._limit
+
+    def modified(self) -> float:
+        """Return when it was last written to, as the archive tells it, in seconds since the epoch."""
+        return self._archive.modified(self._name)
+
+    def identity(self) -> object:
+        """Return what no other file has."""
+        return self.key
+
+    def again(self) -> Member:
+        """Return itself: an archive's files don't change."""
+        return self
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to so many bytes from there on; none at its end.

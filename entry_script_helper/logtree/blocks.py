@@ -83,7 +83,17 @@ class Blocks:
         complaints: Told, once for each kind of trouble, what was dropped or cut.
     """
 
-    __slots__ = ("_complaints", "_encoding", "_is_timed", "_nuls_to", "_rest", "entry", "has_failed", "is_at_end", "offset")
+    __slots__ = (
+        "_complaints",
+        "_encoding",
+        "_is_timed",
+        "_nuls_to",
+        "_rest",
+        "entry",
+        "has_failed",
+        "is_at_end",
+        "offset",
+    )
 
     def __init__(self, entry: Entry, complaints: Complaints) -> None:
         self.entry = entry

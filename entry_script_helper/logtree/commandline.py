@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
 
 from entry_script_helper.errors import UsageError
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from entry_script_helper.logtree import filters, reading
-    from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.reading import LogFile
 
 _LOGS = """\
 Show the records of a run's logs, those of all processes and nodes merged by time, records of several lines whole."""
@@ -80,13 +79,13 @@ def _logs_parser(program: str) -> Parser:
     add("path", nargs="+", metavar="PATH", help="a run's folder, its logs/, a zip archive of either, or a file")
     wanted = parser.add_argument_group("which records").add_argument
     wanted("--level", default="", help="this level and those above it")
-    wanted("--logger", action="append", default=[], metavar="NAME", help="of this logger, or pattern; can be given again")
-    wanted("--process", action="append", default=[], help="of this process: its name, a pattern, or its id; again")
-    wanted("--node", action="append", default=[], help="of this node, or pattern; again")
-    wanted("--since", default="", metavar="TIME", help="from this time on (ISO 8601), or so long before the end: 10m, 2h")
+    wanted("--logger", action="append", default=[], metavar="NAME", help="of this logger, or pattern; again for more")
+    wanted("--process", action="append", default=[], help="of this process: its name, a pattern, or its id")
+    wanted("--node", action="append", default=[], help="of this node, or pattern")
+    wanted("--since", default="", metavar="TIME", help="from this time on (ISO 8601), or the last 10m, 2h")
     wanted("--until", default="", metavar="TIME", help="up to this time, given alike")
-    wanted("--grep", action="append", default=[], metavar="REGEX", help="that this regular expression is found in; again")
-    wanted("--mini-batch", action="append", default=[], metavar="N", help="left by, or naming, this mini-batch; again")
+    wanted("--grep", action="append", default=[], metavar="REGEX", help="in which this regular expression is found")
+    wanted("--mini-batch", action="append", default=[], metavar="N", help="left by this mini-batch, or naming it")
     shown = parser.add_argument_group("how").add_argument
     shown("--json", action="store_true", help="one JSON object a line")
     shown("--follow", "-f", action="store_true", help="go on with what is written from now on, also to new files")
@@ -105,22 +104,28 @@ def _written(options: argparse.Namespace, selection: reading.Selection, wanted: 
         options.color == "auto" and is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     )
     has_labels = is_terminal if options.label is None else options.label
-    if options.json:
-        for found in selection.merged(wanted, reading.as_found, follow=options.follow):
-            yield from _joined(shown.as_object(reading.as_record(item)) for item in found)
-    elif is_terminal or has_colours or has_labels:
-        lines = shown.Lines(
-            selection.files, has_labels=has_labels, has_colours=has_colours, is_terminal=is_terminal
-        )
-        for found in selection.merged(wanted, reading.as_found, follow=options.follow):
-            yield from _joined(map(lines.line, found))
-    else:
+    if not (options.json or is_terminal or has_colours or has_labels):
         for records in selection.merged(wanted, reading.as_text, follow=options.follow):
-            yield from shown.plain(records)
+            yield from shown.plain(records) if records else [b""]
+        return
+    if options.json:
+        line = _as_json
+    else:
+        line = shown.Lines(
+            selection.files, has_labels=has_labels, has_colours=has_colours, is_terminal=is_terminal
+        ).line
+    for found in selection.merged(wanted, reading.as_found, follow=options.follow):
+        yield from _joined(map(line, found))
+
+
+def _as_json(item: reading.Found) -> bytes:
+    from entry_script_helper.logtree import reading, shown  # noqa: PLC0415 - as above
+
+    return shown.as_object(reading.as_record(item))
 
 
 def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines, some at a time: a page comes at once, and a write is not made for each of many."""
+    """Yield lines, some at a time: a page comes at once, and a write is not made for each of many. Of none, nothing."""
     waiting: list[bytes] = []
     size = 0
     for line in lines:
@@ -129,8 +134,7 @@ def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
         if size > _AT_ONCE:
             yield b"".join(waiting)
             waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+    yield b"".join(waiting)
 
 
 _AT_ONCE = 1 << 14
@@ -143,6 +147,8 @@ def _write(chunk: bytes) -> bool:
         UsageError: It can't be written to.
     """
     try:
+        if not chunk:
+            return not _is_left()
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
@@ -152,3 +158,10 @@ def _write(chunk: bytes) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise UsageError(f"standard output can't be written to: {error.strerror}") from error
     return True
+
+
+def _is_left() -> bool:
+    """Tell whether standard output is a pipe that nobody will read any more."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))

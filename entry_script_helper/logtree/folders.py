@@ -69,6 +69,27 @@ class FileEntry:
         """
         return os.stat(self.key, follow_symlinks=False).st_size
 
+    def modified(self) -> float:
+        """Return when it was last written to, in seconds since the epoch.
+
+        Raises:
+            OSError: It is gone, or can't be looked at.
+        """
+        return os.stat(self.key, follow_symlinks=False).st_mtime
+
+    def identity(self) -> object:
+        """Return what it keeps when it is renamed.
+
+        Raises:
+            OSError: It is gone, or can't be looked at.
+        """
+        found = os.stat(self.key, follow_symlinks=False)
+        return found.st_dev, found.st_ino
+
+    def again(self) -> FileEntry:
+        """Return an entry for whatever file is there now."""
+        return FileEntry(self._base, self.key)
+
     def read(self, offset: int, length: int) -> bytes:
         """Return up to so many bytes from there on; none at its end.
 

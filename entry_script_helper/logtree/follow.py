@@ -11,11 +11,11 @@ import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from entry_script_helper.logtree import merge
+from entry_script_helper.logtree.layouts import LogFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from entry_script_helper.logtree.reading import LogFile
 
 PAUSE = 0.25
 """Seconds between two looks, at least."""

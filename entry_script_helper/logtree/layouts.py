@@ -14,6 +14,8 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from entry_script_helper.logtree.sources import Entry
+
 USER = "user"
 """What the script logs: the helper's files, azureml_user's, the service's entry_script_log."""
 PRINTED = "printed"
@@ -55,6 +57,13 @@ class Place(NamedTuple):
     node: str = ""
     process_name: str = ""
     process: int | None = None
+
+
+class LogFile(NamedTuple):
+    """A file and what it is."""
+
+    entry: Entry
+    place: Place
 
 
 class Layout(NamedTuple):

@@ -151,11 +151,8 @@ def _few_records(block: Block) -> Iterator[str]:
 
 
 def _last_written(entry: Entry) -> str:
-    modified = getattr(entry, "modified", None)
-    if modified is None:
-        return shapes.NO_TIME
     try:
-        return shapes.key_of_seconds(modified())
+        return shapes.key_of_seconds(entry.modified())
     except OSError:
         return shapes.NO_TIME
 

@@ -6,12 +6,13 @@ import os
 import warnings
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, Union
 
 from entry_script_helper.logtree import filters, layouts, merge, parsing, shapes, sources, tryreading
 from entry_script_helper.logtree.blocks import LONGEST, Blocks
 from entry_script_helper.logtree.complaints import Complaints
 from entry_script_helper.logtree.follow import Follower
+from entry_script_helper.logtree.layouts import LogFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,23 +25,15 @@ if TYPE_CHECKING:
     from entry_script_helper.logtree.tries import Try
 
     Item = TypeVar("Item")
-    Place = layouts.Place
     Choose = Callable[[Block, list[str], list[str]], tuple[list[Item], list[str]]]
-    Make = Callable[["LogFile", Block, list[str], list[str]], list[Item]]
-    Found = tuple["LogFile", int, str, str]
+    Make = Callable[[LogFile, Block, list[str], list[str]], list[Item]]
+    Found = tuple[LogFile, int, str, str]
     """A record as it was found: its file, where it begins there, its text, the key of its time."""
 
 _NO_LOGS = (layouts.TRIES, layouts.TABLE, layouts.NODE_RESOURCES, layouts.PROCESS_RESOURCES, layouts.DATA)
 _TAIL = 1 << 16
 
 OneOrMore = Union[str, "Sequence[str]", None]
-
-
-class LogFile(NamedTuple):
-    """A file with records."""
-
-    entry: Entry
-    place: Place
 
 
 def read(  # noqa: PLR0913 - as many as there are filters
@@ -161,7 +154,71 @@ class Selection:
     def _last_key(self) -> str:
         return max((_last_of(file.entry, self._complaints) for file in self.files), default=shapes.NO_TIME)
 
-    def _datas(entry: Entry, complaints: Complaints) -> Iterator[bytes]:
+    def _tries(self, mini_batches: set[str]) -> list[Try]:
+        return [
+            found
+            for file in self.files
+            if file.place.kind == layouts.WORKER
+            for found in tryreading.from_worker_log(_datas(file.entry, self._complaints), file.place, file.entry.path)
+            if found.mini_batch in mini_batches
+        ]
+
+
+def as_record(item: Found) -> Record:
+    """Return what was found as a record."""
+    file, offset, raw, key = item
+    return parsing.parse(raw, path=file.entry.path, offset=offset, place=file.place, key=key)
+
+
+def as_found(file: LogFile, block: Block, records: list[str], keys: list[str]) -> list[Found]:
+    """Make items that tell where each record was found."""
+    if not block.is_timed:
+        keys = [shapes.NO_TIME] * len(keys)
+    return list(zip(repeat(file), block.offsets(records), records, keys))
+
+
+def as_text(_file: LogFile, _block: Block, records: list[str], _keys: list[str]) -> list[str]:
+    """Make items that are the records' text alone."""
+    return records
+
+
+def _is_log(file: LogFile) -> bool:
+    return file.place.kind not in _NO_LOGS and not file.entry.path.endswith(".error.json")
+
+
+def _records(found: Iterator[list[Found]], complaints: Complaints) -> Iterator[Record]:
+    for items in found:
+        yield from map(as_record, items)
+    complaints.close()
+
+
+def _chooser(file: LogFile, wanted: filters.FileFilter, make: Make[Item]) -> Choose[Item]:
+    wants_all = not (wanted.since or wanted.until or wanted.checks)
+
+    def choose(block: Block, records: list[str], keys: list[str]) -> tuple[list[Item], list[str]]:
+        if wants_all:
+            return make(file, block, records, keys), keys
+        positions = wanted.positions(block, records, keys)
+        if not positions:
+            return [], []
+        items = make(file, block, records, keys)
+        return [items[at] for at in positions], [keys[at] for at in positions]
+
+    return choose
+
+
+def _last_of(entry: Entry, complaints: Complaints) -> str:
+    try:
+        offset = max(0, entry.size() - _TAIL)
+        data = entry.read(offset, _TAIL)
+    except OSError as error:
+        complaints.failed(entry.location, error)
+        return shapes.NO_TIME
+    records = shapes.NEXT_RECORD.split(data.decode("latin-1"))
+    return max(map(shapes.key_of, records))
+
+
+def _datas(entry: Entry, complaints: Complaints) -> Iterator[bytes]:
     blocks = Blocks(entry, complaints)
     while True:
         block = blocks.next(LONGEST)

@@ -19,7 +19,8 @@ from entry_script_helper.logtree import parsing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from entry_script_helper.logtree.reading import Found, LogFile
+    from entry_script_helper.logtree.layouts import LogFile
+    from entry_script_helper.logtree.reading import Found
     from entry_script_helper.logtree.records import Record
 
 AT_ONCE = 512
@@ -29,7 +30,13 @@ _WIDEST_LABEL = 40
 _SEQUENCE_BEGINS = re.compile(rb"\x1b|\xc2[\x80-\x9f]")
 _CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f{MISLEADING}]")
 _RESET = "\x1b[0m"
-_OF_LEVEL = {"CRITICAL": "\x1b[1;31m", "ERROR": "\x1b[31m", "WARNING": "\x1b[33m", "DEBUG": "\x1b[2m", "TRACE": "\x1b[2m"}
+_OF_LEVEL = {
+    "CRITICAL": "\x1b[1;31m",
+    "ERROR": "\x1b[31m",
+    "WARNING": "\x1b[33m",
+    "DEBUG": "\x1b[2m",
+    "TRACE": "\x1b[2m",
+}
 _OF_LABEL = [f"\x1b[{code}m" for code in (36, 32, 35, 34, 96, 92, 95, 94)]
 
 
@@ -52,7 +59,7 @@ def safe(text: str) -> str:
     if not _CONTROLS.search(text):
         return text
     text = text.replace("\r\n", "\n")
-    return _CONTROLS.sub(_written_out, text[:-1] if text.endswith("\r") else text)
+    return _CONTROLS.sub(_written_out, text.removesuffix("\r"))
 
 
 def as_object(record: Record) -> bytes:
@@ -96,10 +103,7 @@ class Lines:
     def line(self, item: Found) -> bytes:
         """Return one record, all its lines."""
         file, _offset, raw, _key = item
-        if self._is_safe:
-            text = safe(parsing.text_of(raw))
-        else:
-            text = harmless(raw.encode("latin-1")).decode("latin-1")
+        text = safe(parsing.text_of(raw)) if self._is_safe else harmless(raw.encode("latin-1")).decode("latin-1")
         colour = _OF_LEVEL.get(parsing.parts_of(raw).level, "") if self._has_colours else ""
         lines = [f"{colour}{line}{_RESET}" for line in text.split("\n")] if colour else text.split("\n")
         label = self._label(file) if self._has_labels else ""

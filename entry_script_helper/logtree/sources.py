@@ -36,6 +36,23 @@ if TYPE_CHECKING:
         def location(self) -> str:
             """Its path as a user reaches it from PATH, safe to show: of several trees, no two have the same."""
 
+        def modified(self) -> float:
+            """Return when it was last written to, in seconds since the epoch.
+
+            Raises:
+                OSError: It is gone, or can't be looked at.
+            """
+
+        def identity(self) -> object:
+            """Return what it keeps when it is renamed, and no other file has.
+
+            Raises:
+                OSError: It is gone, or can't be looked at.
+            """
+
+        def again(self) -> Entry:
+            """Return an entry for whatever file is there now."""
+
         def size(self) -> int:
             """Return how many bytes it has now.
 
