@@ -6,10 +6,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from entry_script_helper.logtree.reading import read
     from entry_script_helper.logtree.records import Record
+    from entry_script_helper.logtree.summarising import summarise
+    from entry_script_helper.logtree.summary import Summary
 
-__all__ = ["Record", "read"]
+__all__ = ["Record", "Summary", "read", "summarise"]
 
-_HOMES = {"Record": "records", "read": "reading"}
+_HOMES = {"Record": "records", "Summary": "summary", "read": "reading", "summarise": "summarising"}
 
 
 def __getattr__(name: str) -> object:

@@ -23,6 +23,8 @@ class Progress:
     mini_batches: int | None = None
     succeeded_mini_batches: int | None = None
     failed_mini_batches: int | None = None
+    processed_mini_batches: int | None = None
+    """Those that have come to their end, well or not."""
     items: int | None = None
     succeeded_items: int | None = None
     started: datetime | None = None
@@ -36,13 +38,6 @@ class Progress:
     exit_code: int | None = None
     reason: str = ""
     """Why it was stopped, or which threshold it was beyond."""
-
-    @property
-    def processed_mini_batches(self) -> int | None:
-        """Return how many mini-batches have come to their end."""
-        if self.succeeded_mini_batches is None or self.failed_mini_batches is None:
-            return None
-        return self.succeeded_mini_batches + self.failed_mini_batches
 
 
 @dataclasses.dataclass(frozen=True)

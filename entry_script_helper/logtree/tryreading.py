@@ -25,6 +25,13 @@ _LINE = re.compile(
 )
 """A line of worker/<ip>/Process-N.txt; its fields are told in docs/reference/log-tree.md."""
 
+_OTHER_LINE = re.compile(
+    rb"\|(Picked|Completed)[a-z ]* (?:mini.?batch|task) ([\w-]+)"
+    rb"((?: (?:ip|pid|total|succeeded|start[12]|end[12])=\S*)+)",
+    re.IGNORECASE,
+)
+"""The same as others may write it: the fields are those that the article names."""
+
 _MOST_OPEN = 10_000
 """Tries picked up and not completed that are remembered of one file: a process has one at a time."""
 
@@ -40,27 +47,30 @@ def from_worker_log(blocks: Iterable[bytes], place: Place, path: str) -> Iterato
         place: What the file's path tells.
         path: The file, relative to the tree's root.
     """
-    open_tries: dict[tuple[bytes, bytes, bytes], Try] = {}
+    open_tries: dict[tuple[str, int, int | None], Try] = {}
     for block in blocks:
-        for match in _LINE.finditer(block):
-            event, mini_batch, number, node, process, *_ = match.groups()
-            key = (mini_batch, number, process)
-            found = _from_match(match, place, path, _text(node))
-            if event == b"picked":
-                if len(open_tries) < _MOST_OPEN:
-                    open_tries[key] = found
-            else:
+        for found in _in_block(block, place, path):
+            key = (found.mini_batch, found.number, found.process)
+            if found.status != RUNNING:
                 open_tries.pop(key, None)
                 yield found
+            elif len(open_tries) < _MOST_OPEN:
+                open_tries[key] = found
     yield from open_tries.values()
 
 
-def _from_match(match: re.Match[bytes], place: Place, path: str, node: str) -> Try:
-    _, mini_batch, number, _, process, status, total, succeeded, start1, end1, start2, end2, error = match.groups()
+def _in_block(block: bytes, place: Place, path: str) -> Iterator[Try]:
+    if b" mini_batch=" in block:
+        return (_from_match(match, place, path) for match in _LINE.finditer(block))
+    return (_from_fields(match, place, path) for match in _OTHER_LINE.finditer(block))
+
+
+def _from_match(match: re.Match[bytes], place: Place, path: str) -> Try:
+    _, mini_batch, number, node, process, status, total, succeeded, start1, end1, start2, end2, error = match.groups()
     return Try(
         mini_batch=_text(mini_batch),
         number=int(number),
-        node=node or place.node,
+        node=_text(node) or place.node,
         process_name=place.process_name,
         process=int(process),
         status=_text(status) if status else RUNNING,
@@ -70,6 +80,26 @@ def _from_match(match: re.Match[bytes], place: Place, path: str, node: str) -> T
         end=_number(_text(end1 or b"")),
         processor_seconds=_difference(start2, end2),
         error=_text(error or b""),
+        path=path,
+    )
+
+
+def _from_fields(match: re.Match[bytes], place: Place, path: str) -> Try:
+    fields = dict(field.split("=", 1) for field in _text(match[3]).split())
+    total, succeeded = _whole(fields.get("total")), _whole(fields.get("succeeded"))
+    is_over = match[1].lower() == b"completed"
+    return Try(
+        mini_batch=_text(match[2]),
+        number=1,
+        node=fields.get("ip") or place.node,
+        process_name=place.process_name,
+        process=_whole(fields.get("pid")),
+        status=(FAILED if total and not succeeded else SUCCEEDED) if is_over else RUNNING,
+        total=total,
+        succeeded=succeeded,
+        start=_number(fields.get("start1")),
+        end=_number(fields.get("end1")),
+        processor_seconds=_difference(fields.get("start2", "").encode(), fields.get("end2", "").encode()),
         path=path,
     )
 
@@ -94,7 +124,7 @@ def from_table(rows: Iterable[Mapping[str, str]], place: Place, path: str) -> It
         mini_batch = _first(fields, "minibatchid", "taskid")
         if not mini_batch:
             continue
-        start = _seconds(_first(fields, "starttime", "processstarttime"))
+        start = seconds(_first(fields, "starttime", "processstarttime"))
         elapsed = _number(_first(fields, "elapsedseconds", "runmethodseconds"))
         error = _first(fields, "errormessage", "error") or ""
         yield Try(
@@ -181,7 +211,7 @@ def _whole(text: str | None) -> int | None:
     return None if number is None else int(number)
 
 
-def _seconds(text: str | None) -> float | None:
+def seconds(text: str | None) -> float | None:
     """Return a time in UTC, as text or as seconds since the epoch, as the latter."""
     number = _number(text)
     if number is not None:
