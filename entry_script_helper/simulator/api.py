@@ -37,6 +37,10 @@ def simulate(  # noqa: PLR0913 - one for each option, so that editors know them
     processes: int | None = None,
     run_invocation_timeout: float | None = None,
     run_max_try: int | None = None,
+    scheduler: str | None = None,
+    tls_ca_file: _Path | None = None,
+    tls_cert: _Path | None = None,
+    tls_key: _Path | None = None,
     output_action: str | None = None,
     append_row_file_name: str | None = None,
     output: _Path | None = None,
@@ -74,6 +78,10 @@ def simulate(  # noqa: PLR0913 - one for each option, so that editors know them
         processes: Worker processes; 0: in this very process.
         run_invocation_timeout: Seconds for one call of ``run()`` or ``init()``.
         run_max_try: Tries at a mini-batch in all.
+        scheduler: The address of a Dask cluster's scheduler, to run there.
+        tls_ca_file: The authority that a ``tls://`` scheduler's certificate is from.
+        tls_cert: The certificate that it is to know this run by.
+        tls_key: The key of that certificate.
         output_action: ``"append_row"`` or ``"summary_only"``.
         append_row_file_name: The result file's name.
         output: The result file, or a directory for it.

@@ -16,7 +16,7 @@ import json
 import os
 
 from entry_script_helper.naming import safe_component
-from entry_script_helper.simulator.attempt import SUCCEEDED, Attempt
+from entry_script_helper.simulator.attempt import FAILED, SUCCEEDED, Attempt
 from entry_script_helper.simulator.failures import Failure
 
 TYPE_CHECKING = False
@@ -57,17 +57,19 @@ class Writer:
     Args:
         folder: The directory of the run's journals.
         process: The process's name; another process of that name, before this one, has files of its own.
+        pid: The process's id; None for this very process, and another's where that is on another machine.
 
     Raises:
         OSError: They can't be made, or (any method) not be written. Nothing half is left then.
     """
 
-    def __init__(self, folder: str, process: str) -> None:
-        self.path, descriptor = _create(os.path.join(folder, f"{safe_component(process)}.{os.getpid()}"))
+    def __init__(self, folder: str, process: str, pid: int | None = None) -> None:
+        pid = os.getpid() if pid is None else pid
+        self.path, descriptor = _create(os.path.join(folder, f"{safe_component(process)}.{pid}"))
         self._journal = _Appender(descriptor)
         try:
             self._rows = _Appender(os.open(rows_of(self.path), _FLAGS, 0o640))
-            self._journal.append(b"process %d %b\n" % (os.getpid(), json.dumps(process).encode("ascii")))
+            self._journal.append(b"process %d %b\n" % (pid, json.dumps(process).encode("ascii")))
         except OSError:
             self._journal.close()
             raise
@@ -95,6 +97,16 @@ class Writer:
         except OSError:
             self._rows.cut(offset)
             raise
+
+    def commit(self, attempt: Attempt, rows: bytes = b"") -> Attempt:
+        """Do what `ended` does, and return the try: it has failed where its rows can't be written."""
+        try:
+            self.ended(attempt, rows)
+        except OSError as error:
+            if attempt.status == SUCCEEDED:  # else its failure reaches the master all the same, as what this returns
+                failure = Failure(f"the rows can't be written: {error}; free some space, or give --output another file")
+                return dataclasses.replace(attempt, status=FAILED, succeeded=0, failure=failure)
+        return attempt
 
     def close(self) -> None:
         """Close both files."""

@@ -14,7 +14,7 @@ from entry_script_helper.errors import UsageError
 from entry_script_helper.simulator import journal, outputs, worker
 from entry_script_helper.simulator.attempt import DIED, SUCCEEDED, TIMEOUT, Attempt
 from entry_script_helper.simulator.failures import Failure
-from entry_script_helper.simulator.pool import DEATHS, Slot, ThisProcess
+from entry_script_helper.simulator.slots import Death
 from entry_script_helper.simulator.todo import Pace, Todo
 
 TYPE_CHECKING = False
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from entry_script_helper.simulator.minibatches import Input
     from entry_script_helper.simulator.progress import Progress
     from entry_script_helper.simulator.settings import Settings
+    from entry_script_helper.simulator.slots import Crew, Slot
     from entry_script_helper.simulator.todo import Try
 
     _Then = Callable[["_Seat", Any], None]
@@ -42,19 +43,12 @@ _GRACE = 0.5
 """Seconds beyond its time after which a task is ended: it may have begun that much later than it was given."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Death:
-    """What comes back from a process that is gone: why, as the end of a sentence."""
-
-    reason: str
-
-
 @dataclasses.dataclass
 class _Seat:
     """The place of one worker process in the loop, and what is known of the process that has it."""
 
-    slot: Slot | ThisProcess
-    pace: Pace = dataclasses.field(default_factory=lambda: Pace(worker.CHUNK_SECONDS))
+    slot: Slot
+    pace: Pace
     arrival: worker.Arrival | None = None
     position: int = 0
     """The length of its journal, up to which all is known."""
@@ -74,6 +68,7 @@ class Loop:
 
     Args:
         settings: What was asked for.
+        crew: Who has the worker processes.
         source: The input.
         accounts: What is counted.
         folder: The directory of the run's journals.
@@ -82,18 +77,29 @@ class Loop:
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a run has
-        self, settings: Settings, source: Input, accounts: Accounts, folder: str, seen: Progress, logs: RunLogs
+        self,
+        settings: Settings,
+        crew: Crew,
+        source: Input,
+        accounts: Accounts,
+        folder: str,
+        seen: Progress,
+        logs: RunLogs,
     ) -> None:
         self.succeeded = bytearray(source.mini_batches)
         """For each mini-batch, whether it has succeeded."""
         self._settings = settings
+        self._crew = crew
         self._source = source
         self._accounts = accounts
         self._folder = folder
         self._seen = seen
         self._logs = logs
-        slots = [Slot(number + 1) for number in range(settings.processes)]
-        self._seats = [_Seat(slot) for slot in slots] or [_Seat(ThisProcess())]
+        self._seats: list[_Seat] = []
+        self._lost_in_a_row = 0
+        """Processes whose machines were gone before they, or others meanwhile, had ended a mini-batch."""
+        self._has_given_up = False
+        """Whether a process could not be started, however often that was tried."""
         self._idle: list[_Seat] = []
         """Those whose process lives and has nothing left to score."""
         self._waiting: dict[Future[Any], tuple[_Seat, _Then]] = {}
@@ -126,9 +132,9 @@ class Loop:
         self._logs.resume(self._accounts.resumed_mini_batches)
 
     def _go_through(self) -> None:
-        for seat in self._seats:
-            self._begin(seat)
         self._loop()
+        if self._todo and not self._accounts.stopped:
+            self._accounts.stopped = self._crew.trouble
         if self._accounts.stopped:
             self._stop()
             return
@@ -143,10 +149,18 @@ class Loop:
 
     def _loop(self) -> None:
         """Wait for tasks and do what is to be done after each, until none is left."""
-        while self._waiting and not self._accounts.stopped:
-            now = time.monotonic()
-            soonest = min(seat.limit for seat, _ in self._waiting.values())
-            wait(self._waiting, timeout=max(0.0, min(_LOOK_UP, soonest - now)), return_when=FIRST_COMPLETED)
+        while not self._accounts.stopped:
+            for slot in self._crew.come(is_wanted=bool(self._todo)):
+                self._seats.append(_Seat(slot, Pace(slot.chunk_seconds)))
+                self._begin(self._seats[-1])
+            if self._waiting:
+                now = time.monotonic()
+                soonest = min(seat.limit for seat, _ in self._waiting.values())
+                wait(self._waiting, timeout=max(0.0, min(_LOOK_UP, soonest - now)), return_when=FIRST_COMPLETED)
+            elif self._todo and not self._has_given_up and self._crew.waits():
+                time.sleep(_LOOK_UP)
+            else:
+                return
             done = [future for future in self._waiting if future.done()]
             self._seen.tick()
             self._logs.tick()
@@ -170,45 +184,45 @@ class Loop:
         self, seat: _Seat, then: _Then, function: Callable[..., object], *arguments: object, timed: bool = False
     ) -> None:
         seat.begun = time.monotonic()
-        if timed:
-            seat.limit = seat.begun + worker.CHUNK_SECONDS + self._settings.run_invocation_timeout + _GRACE
-        self._waiting[seat.slot.submit(function, *arguments)] = (seat, then)
+        seconds = seat.slot.chunk_seconds + self._settings.run_invocation_timeout + _GRACE if timed else math.inf
+        seat.limit = seat.begun + seconds + seat.slot.leeway
+        self._waiting[seat.slot.submit(function, *arguments, seconds=seconds)] = (seat, then)
 
     def _result(self, seat: _Seat, future: Future[Any]) -> Any:  # noqa: ANN401 - the task's own
-        """Return a task's result; where its process is gone, a `_Death`."""
-        try:
-            return future.result()
-        except DEATHS:
-            reason = seat.slot.death()
-        except Exception as error:  # noqa: BLE001 - such as a MemoryError while it reported another
-            reason = f"it could not report what it did: {type(error).__name__}: {error}"
-        seat.slot.kill()  # what it has started as well; and so its journal is at its end
-        told = "killed because its time was over (run_invocation_timeout)" if seat.is_overdue else reason
-        self._logs.gone(seat.slot.name, seat.arrival.pid if seat.arrival is not None else 0, told)
-        return _Death(reason)
+        """Return a task's result; where its process is gone, a `Death`, and its journal is at its end."""
+        result = seat.slot.result(future)
+        if isinstance(result, Death):
+            seat.is_overdue = seat.is_overdue or result.is_overdue
+            told = "killed because its time was over (run_invocation_timeout)" if seat.is_overdue else result.reason
+            self._logs.gone(seat.slot.name, seat.arrival.pid if seat.arrival is not None else 0, told)
+        return result
 
     def _begin(self, seat: _Seat) -> None:
         """Have a new process at a seat."""
         seat.arrival, seat.position, seat.is_overdue = None, 0, False
-        self._submit(seat, self._arrived, worker.arrive, self._settings, self._folder, os.getpid())
+        self._waiting[seat.slot.arrive(self._settings, self._folder)] = (seat, self._arrived)
 
-    def _arrived(self, seat: _Seat, result: worker.Arrival | Failure | _Death) -> None:
+    def _arrived(self, seat: _Seat, result: worker.Arrival | Failure | Death) -> None:
         if isinstance(result, worker.Arrival):
             seat.arrival = result
-            self._logs.arrived(result.process, result.pid, result.log)
+            self._logs.arrived(result.process, result.pid, result.log, result.node)
             self._submit(seat, self._started, worker.start, timed=True)
         else:
-            self._start_over(seat, result if isinstance(result, Failure) else self._why(seat, result, "the start"))
+            self._start_over(seat, result, "the start")
 
-    def _started(self, seat: _Seat, result: worker.Started | Failure | _Death) -> None:
+    def _started(self, seat: _Seat, result: worker.Started | Failure | Death) -> None:
         if isinstance(result, worker.Started):
             seat.has_shutdown = result.has_shutdown
             self._next(seat)
         else:
-            self._start_over(seat, result if isinstance(result, Failure) else self._why(seat, result, "init()"))
+            self._start_over(seat, result, "init()")
 
-    def _start_over(self, seat: _Seat, failure: Failure) -> None:
+    def _start_over(self, seat: _Seat, result: Failure | Death, what: str) -> None:
         """Try once more with a new process, where the last one came to nothing; not without end."""
+        if isinstance(result, Death) and result.is_lost:
+            self._lose(seat, result)
+            return
+        failure = result if isinstance(result, Failure) else self._why(seat, result, what)
         if failure.bad_input:
             raise UsageError(failure.error)
         failure = failure.located(f"starting {seat.slot.name}")
@@ -217,6 +231,7 @@ class Loop:
         self._seen.fail(failure)
         self._logs.fail(failure)
         if gives_up:
+            self._has_given_up = True
             self._accounts.add_failure(failure, counts=False)
             _clear(seat)
         else:
@@ -229,53 +244,64 @@ class Loop:
             seat.slot.renew()
             self._begin(seat)
 
+    def _lose(self, seat: _Seat, death: Death) -> None:
+        """Have a seat no more, whose machine is gone or can't be reached; if no other does any better, stop."""
+        _clear(seat)
+        self._seats.remove(seat)
+        self._lost_in_a_row += not death.is_innocent
+        if self._lost_in_a_row > self._settings.run_max_try * self._crew.processes:
+            self._accounts.add_failure(Failure(f"the worker process was lost: {death.reason}", seat.slot.name))
+            self._accounts.stopped = f"{self._lost_in_a_row} processes in a row were lost before they had scored any"
+
     def _next(self, seat: _Seat) -> None:
         """Give the process its next mini-batches."""
         seat.tries = self._todo.take(seat.pace.size(len(self._todo), len(self._seats)))
         if seat.tries:
             batches = [(self._source.mini_batch(index), number) for index, number in seat.tries]
-            self._submit(seat, self._scored, worker.score_chunk, batches, timed=True)
+            self._submit(seat, self._scored, worker.score_chunk, batches, seat.slot.chunk_seconds, timed=True)
         else:
             self._submit(seat, self._rested, worker.rest)
 
-    def _rested(self, seat: _Seat, result: _Death | None) -> None:
+    def _rested(self, seat: _Seat, result: Death | None) -> None:
         if result is None:
             self._idle.append(seat)
         else:
             self._finished(seat, result)
 
-    def _scored(self, seat: _Seat, result: worker.Chunk | _Death) -> None:
-        if isinstance(result, _Death):
+    def _scored(self, seat: _Seat, result: worker.Chunk | Death) -> None:
+        if isinstance(result, Death):
             self._died(seat, result)
             return
         seat.position = result.position
         seat.pace.learn(len(result.attempts), time.monotonic() - seat.begun)
         self._todo.give_back(seat.tries[len(result.attempts) :])
         seat.tries = []
-        seat.fruitless = 0
+        seat.fruitless = self._lost_in_a_row = 0
         for attempt in result.attempts:
             self._record(attempt)
         self._next(seat)
 
-    def _died(self, seat: _Seat, death: _Death) -> None:
+    def _died(self, seat: _Seat, death: Death) -> None:
         """Find in the journal of a process that died how far it came, and put a new one in its place."""
         ended, culprit = self._settle(seat)
         if culprit is not None:
             ended.append(self._attempt(seat, culprit, self._why(seat, death, "run()")))
         known = {attempt.index for attempt in ended}
-        self._todo.give_back([(index, number) for index, number in seat.tries if index not in known])
+        undone = [(index, number) for index, number in seat.tries if index not in known]
+        self._todo.give_back(undone, alone=not death.is_known)
         seat.tries = []
         for attempt in ended:
             self._record(attempt)
-        if ended:
+            self._lost_in_a_row = 0
+        if ended and not death.is_lost:
             seat.fruitless = 0
             self._renew(seat)
         else:
-            self._start_over(seat, self._why(seat, death, "the process"))
+            self._start_over(seat, death, "the process")
 
-    def _finished(self, seat: _Seat, result: Failure | _Death | None) -> None:
+    def _finished(self, seat: _Seat, result: Failure | Death | None) -> None:
         """Take note of how shutdown() went; a process without it that dies after its last mini-batch does no harm."""
-        if isinstance(result, _Death):
+        if isinstance(result, Death):
             result = self._why(seat, result, "shutdown()") if seat.has_shutdown else None
         if result is not None:
             failure = result.located(f"ending {seat.slot.name}")
@@ -337,7 +363,7 @@ class Loop:
         if attempt.failure is not None:
             self._accounts.stopped = self._accounts.stopped or self._accounts.beyond()
 
-    def _why(self, seat: _Seat, death: _Death, what: str) -> Failure:
+    def _why(self, seat: _Seat, death: Death, what: str) -> Failure:
         """Return why a process is gone."""
         log = f"the stacks of its threads are in {seat.arrival.log}" if seat.arrival is not None else ""
         if seat.is_overdue:

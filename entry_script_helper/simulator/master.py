@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 
@@ -10,6 +11,7 @@ from entry_script_helper.simulator import inputs, minibatches, outputs, progress
 from entry_script_helper.simulator.accounts import DONE, Accounts
 from entry_script_helper.simulator.logs.runlogs import RunLogs
 from entry_script_helper.simulator.loop import Loop
+from entry_script_helper.simulator.pool import LocalCrew
 from entry_script_helper.simulator.result import Result, SlowestMiniBatch, verdict
 from entry_script_helper.simulator.runfolder import RunFolder
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from entry_script_helper.simulator.minibatches import Input
     from entry_script_helper.simulator.settings import Settings
+    from entry_script_helper.simulator.slots import Crew
 
 
 def run(settings: Settings, *, quiet: bool = False) -> Result:
@@ -40,25 +43,42 @@ def run(settings: Settings, *, quiet: bool = False) -> Result:
     source = inputs.of(settings)
     indexes = minibatches.chosen(source.mini_batches, settings.first, settings.mini_batch)
     keep = not settings.is_sample
-    with RunFolder(settings.result_file, _header(settings, source), resume=settings.resume, keep=keep) as folder:
+    with contextlib.ExitStack() as stack:
+        crew = _crew(settings)  # first: nothing is changed where there is none
+        stack.enter_context(crew)
+        header = _header(settings, source)
+        folder = stack.enter_context(RunFolder(settings.result_file, header, resume=settings.resume, keep=keep))
         accounts = Accounts(settings, len(indexes), _items(source, indexes))
         with RunLogs(settings, len(indexes)) as logs:
             with progress.Progress(len(indexes), quiet=quiet, tries=settings.run_max_try) as seen:
+
+                def say(line: str) -> None:
+                    seen.say(line)
+                    logs.say(line)
+
                 if folder.note:
-                    seen.say(folder.note)
-                    logs.say(folder.note)
-                loop = Loop(settings, source, accounts, folder.path, seen, logs)
+                    say(folder.note)
+                crew.brief(source, folder.path, say)
+                loop = Loop(settings, crew, source, accounts, folder.path, seen, logs)
                 loop.work(indexes)
             if settings.output_action == "append_row":
                 outputs.gather(folder.path, loop.succeeded, settings.result_file)
-            result = _result(settings, accounts, time.monotonic() - started)
+            result = _result(settings, accounts, crew.processes, time.monotonic() - started)
             logs.end(verdict(result), is_good=accounts.exit_code == DONE)
         if accounts.exit_code == DONE:
             folder.discard()
     return dataclasses.replace(result, to_open=logs.to_open())
 
 
-def _result(settings: Settings, accounts: Accounts, seconds: float) -> Result:
+def _crew(settings: Settings) -> Crew:
+    if settings.scheduler is not None:
+        from entry_script_helper.simulator.cluster.crew import DaskCrew  # noqa: PLC0415 - distributed
+
+        return DaskCrew(settings)
+    return LocalCrew(settings.processes)
+
+
+def _result(settings: Settings, accounts: Accounts, processes: int, seconds: float) -> Result:
     slowest = accounts.slowest
     return Result(
         items=accounts.items if accounts.items is not None else accounts.succeeded + accounts.failed,
@@ -66,7 +86,7 @@ def _result(settings: Settings, accounts: Accounts, seconds: float) -> Result:
         mini_batches=accounts.mini_batches,
         succeeded_mini_batches=accounts.succeeded_mini_batches,
         failed_mini_batches=accounts.failed_mini_batches,
-        processes=settings.processes,
+        processes=processes,
         seconds=seconds,
         exit_code=accounts.exit_code,
         output=settings.result_file if settings.output_action == "append_row" else None,

@@ -41,10 +41,11 @@ class Option:
         return tuple(f"--{name.replace('_', '-')}" for name in (self.name, *self.aliases))
 
 
-_WHAT, _CUT, _HOW, _END, _BAD, _SEE = (
+_WHAT, _CUT, _HOW, _FAR, _END, _BAD, _SEE = (
     "what to run",
     "mini-batches",
     "processes and time",
+    "a Dask cluster",
     "results",
     "failures",
     "debugging and the terminal",
@@ -132,6 +133,21 @@ OPTIONS = (
         "how often a mini-batch is tried in all (default: 3); --max-retries counts the tries beyond the first",
         predefined=True,
     ),
+    Option(
+        "scheduler",
+        "ADDRESS",
+        reads.address,
+        _FAR,
+        "run on the Dask cluster of this scheduler, tcp://HOST:PORT or tls://HOST:PORT; --processes are then those on "
+        "each node (default: one for each thread of its Dask workers)",
+    ),
+    Option(
+        "tls_ca_file", "FILE", reads.existing_file, _FAR, "the authority that a tls:// scheduler's certificate is from"
+    ),
+    Option(
+        "tls_cert", "FILE", reads.existing_file, _FAR, "the certificate that a tls:// scheduler is to know this run by"
+    ),
+    Option("tls_key", "FILE", reads.existing_file, _FAR, "the key of that certificate"),
     Option(
         "output_action",
         "ACTION",

@@ -8,6 +8,7 @@ after a death pool, pipes and locks are made anew.
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext, SpawnProcess
 
 from entry_script_helper.errors import MissingExtraError
+from entry_script_helper.simulator import worker
+from entry_script_helper.simulator.slots import Death, how_ended
 
 try:
     from pebble import ProcessExpired, ProcessPool
@@ -25,9 +28,13 @@ except ImportError as error:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
     from typing import Any
 
-DEATHS = (ProcessExpired, BrokenProcessPool)
+    from entry_script_helper.simulator.minibatches import Input
+    from entry_script_helper.simulator.settings import Settings
+
+_DEATHS = (ProcessExpired, BrokenProcessPool)
 """What a task's future raises when its process died (the second: with exit code 0, or while it was idle)."""
 
 
@@ -69,6 +76,9 @@ class _OneProcess(SpawnContext):
 class Slot:
     """The place of one worker process, ``Process-<number>``, counted from 1."""
 
+    chunk_seconds = 0.05
+    leeway = 0.0
+
     def __init__(self, number: int) -> None:
         self.name = f"Process-{number}"
         self.renew()
@@ -79,8 +89,12 @@ class Slot:
         # Any: pebble has types in some of its versions only.
         self._pool: Any = ProcessPool(max_workers=1, context=self._context)
 
-    def submit(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
-        """Run a function in the process; the future raises one of `DEATHS` where that dies, or has died before."""
+    def arrive(self, settings: Settings, folder: str) -> Future[Any]:
+        """Make the process a worker."""
+        return self.submit(worker.arrive, settings, folder, os.getpid())
+
+    def submit(self, function: Callable[..., object], *arguments: object, seconds: float = math.inf) -> Future[Any]:  # noqa: ARG002 - its caller's to see to
+        """Run a function in the process; `result` knows what the future says."""
         try:
             future: Future[Any] = self._pool.schedule(function, args=arguments)
         except RuntimeError as error:  # the pool noticed the death while its process was idle
@@ -88,17 +102,23 @@ class Slot:
             future.set_exception(BrokenProcessPool(str(error)))
         return future
 
-    def death(self) -> str:
-        """Return how the process died, as the end of a sentence."""
-        code = self._context.made[0].exitcode or 0
-        return f"exit code {code}" if code >= 0 else f"killed by signal {-code} ({signal.strsignal(-code)})"
+    def result(self, future: Future[Any]) -> Any:  # noqa: ANN401 - the task's own
+        """Return a task's result, or the process's death: what it had started is gone then as well."""
+        try:
+            return future.result()
+        except _DEATHS:
+            reason = how_ended(self._context.made[0].exitcode or 0)
+        except Exception as error:  # noqa: BLE001 - such as a MemoryError while it reported another
+            reason = f"it could not report what it did: {type(error).__name__}: {error}"
+        self.kill()
+        return Death(reason)
 
     def ask_to_leave(self) -> None:
         """Let the process end, now that it has nothing to do; `join` waits for it."""
         self._pool.stop()
 
     def kill(self) -> None:
-        """End the process at once, whatever it does, and what it has started. A task under way raises one of `DEATHS`.
+        """End the process at once, whatever it does, and what it has started. A task under way ends in its death.
 
         When this returns, the process writes nothing any more.
         """
@@ -126,23 +146,62 @@ class ThisProcess:
     A task that hangs can't be stopped, and what the script changes of the process is for the caller to put back.
     """
 
+    chunk_seconds = Slot.chunk_seconds
+    leeway = 0.0
+    arrive = Slot.arrive
+
     def __init__(self) -> None:
         self.name = multiprocessing.current_process().name
 
-    def submit(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
+    def submit(self, function: Callable[..., object], *arguments: object, seconds: float = math.inf) -> Future[Any]:  # noqa: ARG002 - nobody can
         """Run a function here and now."""
         future: Future[Any] = Future()
         future.set_result(function(*arguments))
         return future
 
-    def death(self) -> str:
-        """Return nothing: this process lives."""
-        return ""
+    def result(self, future: Future[Any]) -> Any:  # noqa: ANN401
+        """Return a task's result: this process lives."""
+        return future.result()
 
     def renew(self) -> None:
         """Do nothing: there is no other process."""
 
     kill = abandon = ask_to_leave = join = renew
+
+
+class LocalCrew:
+    """The slots on this machine, which are there from the start.
+
+    Args:
+        processes: How many; 0 for this very process.
+    """
+
+    trouble = ""
+
+    def __init__(self, processes: int) -> None:
+        self.processes = processes
+        self._slots: list[Slot] | list[ThisProcess] = [Slot(number + 1) for number in range(processes)]
+        self._slots = self._slots or [ThisProcess()]
+
+    def __enter__(self) -> LocalCrew:  # noqa: PYI034 - typing.Self is not in Python 3.9
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing: the loop leaves no process behind."""
+
+    def brief(self, source: Input, folder: str, say: Callable[[str], None]) -> None:
+        """Do nothing: all of the run is seen from here."""
+
+    def come(self, *, is_wanted: bool) -> list[Any]:  # noqa: ARG002 - they are, when this is first called
+        """Return the slots, once."""
+        slots, self._slots = self._slots, []
+        return slots
+
+    def waits(self) -> bool:
+        """Return False: nobody else comes."""
+        return False
 
 
 def _kill_group(leader: int) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+PER_THREAD = -1
+"""As many worker processes beside each Dask worker as it has threads."""
+
 RESULT_FILE = "parallel_run_step.txt"
 """The service's name for the file in which ``append_row`` collects the rows."""
 
@@ -32,7 +35,7 @@ class Settings:
     """The result file of a whole run; `result_file` is the one that is written."""
     working_dir: str
     processes: int = 1
-    """Worker processes (``process_count_per_node``); 0: in this very process."""
+    """Worker processes (``process_count_per_node``); 0: in this very process; or, on a cluster, `PER_THREAD`."""
     mini_batch_size: int = 10
     """Files; bytes for tabular input."""
     input_format: str = "files"
@@ -73,6 +76,12 @@ class Settings:
     """Seconds between two samples; 0: none."""
     pdb: bool = False
     """Open the debugger where the script raises (in this very process only)."""
+    scheduler: str | None = None
+    """The address of a Dask cluster's scheduler; None: processes on this machine."""
+    tls_ca_file: str | None = None
+    """What a ``tls://`` scheduler is told to be known by, and is to know this run by; None: as Dask is configured."""
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
     @property
     def is_sample(self) -> bool:
@@ -139,11 +148,15 @@ def checked(
         input=inputs,
         output=_output(values.pop("output", None), place, values.get("append_row_file_name"), called("output")),
         working_dir=place,
-        processes=(os.cpu_count() or 1) if processes is None else processes,
+        processes=_default_processes(values) if processes is None else processes,
         arguments=tuple(str(argument) for argument in arguments),
         environment_variables=tuple((environment_variables or {}).items()),
         **values,
     )
+
+
+def _default_processes(values: Mapping[str, Any]) -> int:
+    return (os.cpu_count() or 1) if values.get("scheduler") is None else PER_THREAD
 
 
 _FIELDS = {field.name for field in dataclasses.fields(Settings)}
@@ -163,6 +176,13 @@ def _read(given: Mapping[str, Any], called: Callable[[str], str]) -> dict[str, A
 
 def _check_together(values: Mapping[str, Any], called: Callable[[str], str]) -> None:
     """Refuse options that contradict each other."""
+    if values.get("scheduler") is not None and (values.get("pdb") or values.get("processes") == 0):
+        raise UsageError(
+            f"{called('scheduler')} has the script run elsewhere: leave {called('pdb')} and {called('processes')} 0 out"
+        )
+    for name in ("tls_ca_file", "tls_cert", "tls_key"):
+        if values.get(name) is not None and not str(values.get("scheduler")).startswith(("tls://", "wss://")):
+            raise UsageError(f"{called(name)} is for a tls:// scheduler: give {called('scheduler')} tls://HOST:PORT")
     if values.get("pdb") and values.get("processes"):
         raise UsageError(f"{called('pdb')} needs the script in this very process: leave {called('processes')} out")
     pairs = (("first", "mini_batch"), ("resume", "first"), ("resume", "mini_batch"))

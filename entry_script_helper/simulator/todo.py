@@ -28,6 +28,7 @@ class Todo:
     def __init__(self, indexes: Iterator[int], count: int) -> None:
         self._fresh = indexes
         self._again: deque[Try] = deque()
+        self._alone: deque[Try] = deque()
         self._left = count
 
     def __len__(self) -> int:
@@ -36,6 +37,9 @@ class Todo:
     def take(self, most: int) -> list[Try]:
         """Take out the next tries, at most so many; none where none are left."""
         taken: list[Try] = []
+        if self._alone:
+            self._left -= 1
+            return [self._alone.popleft()]
         while self._again and len(taken) < most:
             taken.append(self._again.popleft())
         while len(taken) < min(most, self._left):
@@ -43,9 +47,14 @@ class Todo:
         self._left -= len(taken)
         return taken
 
-    def give_back(self, tries: list[Try]) -> None:
-        """Take tries back that were not made, or that are to be made after one that failed."""
-        self._again.extend(tries)
+    def give_back(self, tries: list[Try], *, alone: bool = False) -> None:
+        """Take tries back that were not made, or that are to be made after one that failed.
+
+        Args:
+            tries: The tries.
+            alone: Whether each is to be taken by itself: one of them may be what ended a process and its machine.
+        """
+        (self._alone if alone else self._again).extend(tries)
         self._left += len(tries)
 
 

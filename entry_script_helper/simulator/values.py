@@ -118,6 +118,22 @@ def text(value: object) -> str:
     return found
 
 
+def address(value: object) -> str:
+    """Read the address of a Dask scheduler."""
+    found = text(value)
+    if not re.fullmatch(r"(?a:(tcp|tls|ws|wss|ucx|ucxx)://[^\s/]+:\d{1,5})", found):
+        raise UnfitError("give the scheduler's address, such as tcp://10.0.0.4:8786 or tls://10.0.0.4:8786")
+    return found
+
+
+def existing_file(value: object) -> str:
+    """Read the path of a file that is there."""
+    path = text(value)
+    if not os.path.isfile(path):
+        raise UnfitError("give the path of a file that exists")
+    return os.path.abspath(path)
+
+
 def character(value: object) -> str:
     r"""Read a single character; ``\t`` and ``tab`` are a tab."""
     single = "\t" if str(value) in {"\\t", "tab"} else str(value)

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from entry_script_helper.simulator.minibatches import MiniBatch
     from entry_script_helper.simulator.settings import Settings
 
-CHUNK_SECONDS = 0.05
-"""A chunk of mini-batches that has lasted longer is not gone on with: the rest goes back undone."""
-
 _LOOK_AFTER_MASTER = 0.5
 """Seconds between two looks at whether the master is still there."""
 
@@ -50,6 +47,8 @@ class Arrival:
     log: str
     """Where its stacks are when it hangs or crashes."""
     temp_dir: str
+    node: str = ""
+    """The address of its machine, as it stands in the log tree; empty for the master's own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Worker:
         os.environ[environment.WORKING_DIR] = settings.working_dir
         files = tree(settings.working_dir)
         if not self._in_process:  # there the terminal is a debugger's
-            driverlog.redirect(files.driver)
+            driverlog.redirect(files.driver if settings.scheduler is None else files.driver_of_node)
         helper = EntryScriptHelper()
         log = os.path.splitext(helper.get_log_file_path())[0] + ".txt"
         self._watch = _Watch(log, settings.run_invocation_timeout)
@@ -117,12 +116,12 @@ class Worker:
             return self._caught(error, "init")
         return Started(self._module.has_shutdown)
 
-    def score(self, tries: list[tuple[MiniBatch, int]]) -> Chunk:
-        """Call ``run()`` for one mini-batch after the other, each with the number of its try."""
+    def score(self, tries: list[tuple[MiniBatch, int]], seconds: float) -> Chunk:
+        """Call ``run()`` for one mini-batch after the other, each with the number of its try, for so many seconds."""
         begin = time.monotonic()
         attempts: list[Attempt] = []
         for mini_batch, number in tries:
-            if attempts and time.monotonic() - begin > CHUNK_SECONDS:
+            if attempts and time.monotonic() - begin > seconds:
                 break
             attempts.append(self._try(mini_batch, number))
         return Chunk(attempts, self._journal.position)
@@ -174,12 +173,7 @@ class Worker:
             failure=scored.failure,
             note=scored.note,
         )
-        try:
-            self._journal.ended(attempt, scored.rows if self._settings.output_action == "append_row" else b"")
-        except OSError as error:
-            if scored.is_whole:  # else its failure reaches the master all the same, as what this returns
-                failure = Failure(f"the rows can't be written: {error}; free some space, or give --output another file")
-                attempt = dataclasses.replace(attempt, status=FAILED, succeeded=0, failure=failure)
+        attempt = self._journal.commit(attempt, scored.rows if self._settings.output_action == "append_row" else b"")
         self._log.completed(attempt)
         return attempt
 
@@ -246,9 +240,9 @@ def start() -> Started | Failure:
     return _worker[0].start()
 
 
-def score_chunk(tries: list[tuple[MiniBatch, int]]) -> Chunk:
+def score_chunk(tries: list[tuple[MiniBatch, int]], seconds: float) -> Chunk:
     """Call `Worker.score`."""
-    return _worker[0].score(tries)
+    return _worker[0].score(tries, seconds)
 
 
 def rest() -> None:

@@ -55,9 +55,9 @@ class MasterLog:
         if mini_batches:
             self._file.write(f"{mini_batches} mini-batches had succeeded in an earlier run")
 
-    def arrived(self, process: str, pid: int) -> None:
-        """Say that a worker process is there."""
-        self._event(f"{process} started: process id {pid}")
+    def arrived(self, process: str, pid: int, node: str = "") -> None:
+        """Say that a worker process is there; *node* is its machine's address, where that is another."""
+        self._event(f"{process} started: process id {pid}" + (f" on {node}" if node else ""))
 
     def gone(self, process: str, pid: int, reason: str) -> None:
         """Say that a worker process is gone, which nobody asked it to."""

@@ -62,20 +62,23 @@ class Monitor:
     Args:
         tree: The run's log tree.
         interval: Seconds between two measurements; 0 for none at all.
+        of_node: Whether the node is measured, and not only processes: by one monitor of all that are on it.
 
     Raises:
         MissingExtraError: psutil is not installed, and there is something to measure.
     """
 
-    def __init__(self, tree: Tree, interval: float) -> None:
+    def __init__(self, tree: Tree, interval: float, *, of_node: bool = True) -> None:
         self._tree = tree
         self._interval = interval
+        self._node: _Table | None = None
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._processes: dict[int, _Process] = {}
         self._thread: threading.Thread | None = None
         if interval > 0:
             _load()
+        if interval > 0 and of_node:
             self._node = _Table(tree.node_monitor(), NODE_COLUMNS)
 
     def start(self) -> None:
@@ -96,7 +99,8 @@ class Monitor:
             self._thread.join()
             self._thread = None
             self._measure()
-            self._node.close()
+            if self._node is not None:
+                self._node.close()
             for process in self._processes.values():
                 process.close()
             self._processes.clear()
@@ -108,14 +112,16 @@ class Monitor:
                 return
 
     def _measure(self) -> None:
-        self._safely(self._measure_node)
+        if self._node is not None:
+            self._safely(self._measure_node, self._node)
         with self._lock:
             processes = list(self._processes.items())
         for pid, process in processes:
             self._safely(self._measure_process, pid, process)
 
-    def _measure_node(self) -> None:
-        self._node.add(_node_values())
+    @staticmethod
+    def _measure_node(table: _Table) -> None:
+        table.add(_node_values())
 
     def _add(self, process: _Process, pid: int) -> None:
         if process.measure():

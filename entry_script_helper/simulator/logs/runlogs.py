@@ -38,13 +38,18 @@ class RunLogs:
         self._overview = Overview(self.tree.overview, mini_batches)
         self._master = MasterLog(self.tree.master, mini_batches, settings.run_max_try, settings.logging_level)
         self._driver = DriverLog(self.tree.driver)
-        self._monitor = Monitor(self.tree, settings.resource_monitor_interval)
-        self._logs: dict[int, tuple[str, int]] = {}
-        """By process id, where a worker process's own log is, and how long that was when the process began."""
+        # On other machines their own processes measure.
+        interval = settings.resource_monitor_interval if settings.scheduler is None else 0
+        self._monitor = Monitor(self.tree, interval)
+        self._logs: dict[str, tuple[str, int]] = {}
+        """By its name, where a worker process's own log is, and how long that was when the process began."""
+        self._nodes: dict[str, str] = {}
+        """By its name, where a worker process is, or was last: the address of a machine that is not this one."""
         self._tracebacks = 0
         self._suspect = ""
         """The process that failed first."""
-        what = f"{settings.script}, {mini_batches} mini-batches, {settings.processes or 1} processes"
+        where = f"{settings.processes or 1} processes" if settings.scheduler is None else f"on {settings.scheduler}"
+        what = f"{settings.script}, {mini_batches} mini-batches, {where}"
         self._overview.begin(what)
         self._master.begin([f"run begins: {what}", f"logs below {self.tree.log_dir}"])
 
@@ -66,21 +71,31 @@ class RunLogs:
         self._overview.resume(mini_batches)
         self._master.resume(mini_batches)
 
-    def arrived(self, process: str, pid: int, log: str) -> None:
-        """Take note of a worker process that has begun; *log* is its own log, where its stacks are going to be."""
-        self._master.arrived(process, pid)
-        self._monitor.watch(pid)
+    def arrived(self, process: str, pid: int, log: str, node: str = "") -> None:
+        """Take note of a worker process that has begun.
+
+        Args:
+            process: Its name.
+            pid: Its id.
+            log: Its own log, where its stacks are going to be.
+            node: The address of its machine, where that is another.
+        """
+        self._master.arrived(process, pid, node)
+        if node:
+            self._nodes[process] = node
+        else:
+            self._monitor.watch(pid)
         try:
             size = os.path.getsize(log)
         except OSError:
             size = 0
-        self._logs[pid] = (log, size)
+        self._logs[process] = (log, size)
 
     def gone(self, process: str, pid: int, reason: str) -> None:
         """Take note of a worker process that has ended unasked: killed, crashed, or by the master, as it hung."""
         self._suspect = self._suspect or process
         self._master.gone(process, pid, reason)
-        log, begin = self._logs.pop(pid, ("", 0))
+        log, begin = self._logs.pop(process, ("", 0))
         if log and self._may_tell():
             self._driver.stacks(f"the stacks of {process} (process id {pid}), {reason}:", log, begin)
 
@@ -93,7 +108,7 @@ class RunLogs:
             headline = f"mini-batch {attempt.index}, try {attempt.number}, {attempt.process} (process id {attempt.pid})"
             self._show(headline, attempt.failure)
         if attempt.status in {TIMEOUT, DIED}:  # the process is gone: this is what it could not say itself
-            log = WorkerLog(self.tree, attempt.process, claimed=False)
+            log = WorkerLog(self._tree_of(attempt.process), attempt.process, claimed=False)
             log.completed(attempt)
             log.close()
 
@@ -121,9 +136,16 @@ class RunLogs:
         """Return the files that tell what went wrong, the one that helps most first."""
         wanted = [self.tree.driver, self.tree.master]
         if self._suspect:
-            user = self.tree.user(self._suspect)
-            wanted = [user, os.path.splitext(user)[0] + ".jsonl", self.tree.driver, self.tree.worker(self._suspect)]
+            tree = self._tree_of(self._suspect)
+            user = tree.user(self._suspect)
+            jsonl, printed = os.path.splitext(user)[0] + ".jsonl", tree.driver_of_node
+            wanted = [user, jsonl, self.tree.driver, printed, tree.worker(self._suspect)]
         return tuple(path for path in wanted if _has_content(path))
+
+    def _tree_of(self, process: str) -> trees.Tree:
+        """Return the log tree of the node that a process is on."""
+        node = self._nodes.get(process)
+        return self.tree if node is None else trees.Tree(self.tree.log_dir, node)
 
     def _show(self, headline: str, failure: Failure) -> None:
         if failure.traceback and self._may_tell():

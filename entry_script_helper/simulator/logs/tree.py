@@ -31,6 +31,14 @@ class Tree:
         """Return where everything printed is."""
         return os.path.join(self.log_dir, "70_driver_log.txt")
 
+    @property
+    def driver_of_node(self) -> str:
+        """Return where everything printed on this node is, where there are several: one file can't have them all.
+
+        Of several machines that append to a shared file, each writes over what it has not seen of the others'.
+        """
+        return os.path.join(self.log_dir, f"70_driver_log_{self.node}.txt")
+
     def worker(self, process: str) -> str:
         """Return where a worker process's mini-batches are."""
         return os.path.join(self.log_dir, "worker", self.node, f"{naming.safe_component(process)}.txt")
