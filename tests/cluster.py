@@ -35,7 +35,7 @@ class Cluster:
         self.address = address
         self.prefix = list(prefix)
         self.options = list(options)
-        self.processes = []
+        self.processes = {}
         self.scheduler = None
 
     def start(self):
@@ -74,22 +74,22 @@ class Cluster:
                 stderr=log,
                 start_new_session=True,
             )
-        self.processes.append(process)
+        self.processes[name] = process
         return process
 
     def said(self, name):
         return (self.path / f"{name}.log").read_text(errors="replace")
 
-    def dask_workers(self):
-        """Return the process ids of the Dask workers (not their nannies) that live."""
-        return [pid for pid in self._all() if "spawn_main" in command_of(pid)]
+    def dask_workers(self, *names):
+        """Return the process ids of the Dask workers (not their nannies) that live, all or those started by a name."""
+        return [pid for pid in self._all(*names) if "spawn_main" in command_of(pid)]
 
-    def children(self):
+    def children(self, *names):
         """Return the process ids of our own worker processes that live."""
-        return [pid for pid in self._all() if "cluster import child" in command_of(pid) and not is_gone(pid)]
+        return [pid for pid in self._all(*names) if "cluster import child" in command_of(pid) and not is_gone(pid)]
 
-    def _all(self):
-        return [pid for process in self.processes for pid in descendants(process.pid)]
+    def _all(self, *names):
+        return [pid for name in names or self.processes for pid in descendants(self.processes[name].pid)]
 
     def wait_for_workers(self, count, seconds=60):
         """Wait until so many Dask workers are registered at the scheduler."""
@@ -97,8 +97,75 @@ class Cluster:
         wait_until(lambda: sum(file.read_text().count("Registered to:") for file in logs) >= count, seconds)
 
     def close(self):
-        for process in self.processes:
+        for process in self.processes.values():
             kill_all(process)
+
+
+class Hosts(Cluster):
+    """Several hosts: a scheduler and three nodes, each in a network namespace with an address of its own.
+
+    What they send never leaves these namespaces: a bridge in that of the scheduler joins them, and nothing else does.
+    Where namespaces are not allowed, loopback addresses stand in, and `refusal` says why.
+    """
+
+    nodes = ("10.77.0.11", "10.77.0.12", "10.77.0.13")
+
+    def __init__(self, path):
+        self._prefix = f"esh{os.getpid()}"
+        self._namespaces = []
+        self.refusal = ""
+        try:
+            self._make()
+        except (OSError, subprocess.SubprocessError) as error:
+            self.refusal = f"network namespaces are not allowed here: {getattr(error, 'stderr', None) or error}"
+            self._unmake()
+        address = "10.77.0.1:8786" if not self.refusal else f"127.0.0.1:{free_port()}"
+        super().__init__(path, f"tcp://{address}", self.inside("head"))
+
+    def inside(self, name):
+        """Return what stands before a command that is to run on a host: ``head``, or a node's number."""
+        return [] if self.refusal else ["ip", "netns", "exec", f"{self._prefix}-{name}"]
+
+    def node(self, number, *, prefix=()):
+        """Let a node have a Dask worker from now on, whenever one ends."""
+        variables = {"AZ_BATCHAI_WORKER_IP": self.nodes[number]} if self.refusal else {}
+        prefix = [*self.inside(number), *prefix]
+        return self.worker(f"node{number}", prefix, supervised=True, variables=variables)
+
+    def link(self, number, state):
+        """Cut a node's link (``down``), or restore it (``up``)."""
+        _ip("-n", f"{self._prefix}-head", "link", "set", f"v{number}", state)
+
+    def close(self):
+        super().close()
+        self._unmake()
+
+    def _make(self):
+        self._add("head")
+        head = f"{self._prefix}-head"
+        _ip("-n", head, "link", "add", "bridge", "type", "bridge")
+        _ip("-n", head, "address", "add", "10.77.0.1/24", "dev", "bridge")
+        _ip("-n", head, "link", "set", "bridge", "up")
+        for number, address in enumerate(self.nodes):
+            self._add(number)
+            node = f"{self._prefix}-{number}"
+            _ip("-n", head, "link", "add", f"v{number}", "type", "veth", "peer", "name", "eth0", "netns", node)
+            _ip("-n", head, "link", "set", f"v{number}", "master", "bridge", "up")
+            _ip("-n", node, "address", "add", f"{address}/24", "dev", "eth0")
+            _ip("-n", node, "link", "set", "eth0", "up")
+
+    def _add(self, name):
+        _ip("netns", "add", f"{self._prefix}-{name}")
+        self._namespaces.append(f"{self._prefix}-{name}")
+        _ip("-n", f"{self._prefix}-{name}", "link", "set", "lo", "up")
+
+    def _unmake(self):
+        while self._namespaces:
+            subprocess.run(["ip", "netns", "delete", self._namespaces.pop()], check=False, timeout=60)
+
+
+def _ip(*arguments):
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=60)
 
 
 def descendants(pid):

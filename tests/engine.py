@@ -39,6 +39,9 @@ def run(mini_batch):
 class Engine:
     """A directory with an entry script and its input, and what runs of it leave."""
 
+    prefix = ()
+    """What stands before the command of a run."""
+
     def __init__(self, path):
         self.path = path
         self.output = path / "rows.txt"
@@ -75,7 +78,7 @@ class Engine:
         # These tests may themselves run where Ctrl-C is ignored, in the background; a child would inherit that.
         restored = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
-            [sys.executable, str(self.path / "driver.py"), json.dumps(self.settings(**options))],
+            [*self.prefix, sys.executable, str(self.path / "driver.py"), json.dumps(self.settings(**options))],
             cwd=self.path,
             env={**os.environ, "AZ_BATCHAI_WORKER_IP": "10.0.0.4", "AZ_BATCHAI_JOB_TEMP": str(self.path / "job")},
             stdin=subprocess.DEVNULL,
