@@ -496,8 +496,8 @@ def huge_line(folder, size=1 << 30):
     return folder
 
 
-def zip_bomb(archive, size=1 << 30):
-    """An archive with a log, and with another of a gigabyte of NULs that is packed into a megabyte."""
+def zip_bomb(archive, size=1 << 28):
+    """An archive with a log, and with another of 256 megabytes of NULs, packed a thousandfold."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(f"{USER_FOLDER}/Process-1.txt", f"{line(1, 'one')}\n")
         with file.open(f"{USER_FOLDER}/Process-2.txt", "w") as member:

@@ -77,7 +77,7 @@ class Archive:
         try:
             with zipfile.ZipFile(_Seekable(file, self._size)) as archive:
                 infos = archive.infolist()
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
+        except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, OverflowError, EOFError) as error:
             raise UsageError(
                 printable(f"{file.location}: this zip archive is damaged, or not all of it is there: {error}")
             ) from error
@@ -90,7 +90,8 @@ class Archive:
         for root in roots.find(listing.children, []):
             for name in sorted(listing.below(root)):
                 info = self._members[name]
-                limit = min(info.file_size, max(MOST_OF_A_FILE, MOST_TIMES * info.compress_size), left)
+                packed = min(info.compress_size, self._size)
+                limit = min(info.file_size, max(MOST_OF_A_FILE, MOST_TIMES * packed), left)
                 left -= limit
                 if limit < info.file_size:
                     self.complain(name, TOO_LARGE, f"{limit:,} of {info.file_size:,} bytes are")
@@ -125,7 +126,12 @@ class Archive:
 
     def modified(self, name: str) -> float:
         """Return when a file in it was last written to; archives don't tell their time zone, so UTC is taken."""
-        return calendar.timegm((*self._members[name].date_time, 0, 0, 0))
+        year, month, *rest = self._members[name].date_time
+        return calendar.timegm((year, min(max(month, 1), 12), *rest, 0, 0, 0))  # who knows no date leaves zeros
+
+    def key(self, name: str) -> str:
+        """Return what a file has that no other has."""
+        return f"{self._file.key}/{name}"
 
     def location(self, name: str) -> str:
         """Return how a user reaches a file: the archive's path, and the file's in it."""
@@ -143,7 +149,7 @@ class Member:
     @property
     def key(self) -> str:
         """Return what no other file has."""
-        return self._archive.location(self._name)
+        return self._archive.key(self._name)
 
     @property
     def path(self) -> str:
@@ -203,9 +209,8 @@ class Streams:
         stream = self._open.pop(member, None)
         if stream is None or stream.position > offset:
             stream = member.open()
-        while stream.position < offset:
-            if not stream.read(min(_SKIPPED, offset - stream.position)):
-                return b""
+        while stream.position < offset and stream.read(min(_SKIPPED, offset - stream.position)):
+            pass
         data = stream.read(length)
         if stream.is_damaged:
             member.complain()
@@ -229,7 +234,7 @@ class Stream:
     __slots__ = ("_crc", "_file", "_inflate", "_info", "_left", "_next", "position")
 
     def __init__(self, file: FileEntry, info: zipfile.ZipInfo) -> None:
-        header = file.read(info.header_offset, _HEADER.size)
+        header = file.read(min(info.header_offset, file.size()), _HEADER.size)  # it may claim what is no offset
         if len(header) < _HEADER.size or not header.startswith(MAGIC[0]):
             raise ReadError(DAMAGED)
         _, name, extra = _HEADER.unpack(header)
@@ -254,7 +259,9 @@ class Stream:
     @property
     def is_damaged(self) -> bool:
         """Tell whether all has been read, and it is not what was packed."""
-        return self.position == self._info.file_size and self._crc != self._info.CRC
+        is_over = self._inflate.eof if self._inflate else not self._left
+        claimed = self._info.file_size, self._info.CRC
+        return (is_over or self.position == claimed[0]) and (self.position, self._crc) != claimed
 
     def _unpacked(self, inflate: zlib._Decompress, length: int) -> bytes:
         parts: list[bytes] = []
@@ -262,14 +269,12 @@ class Stream:
             packed = inflate.unconsumed_tail or self._packed(_PACKED)
             try:
                 part = inflate.decompress(packed, length)
-            except zlib.error as error:
-                if parts:
-                    break
-                raise ReadError(DAMAGED) from error
-            if not packed and not part:
-                if parts:
-                    break
-                raise ReadError(DAMAGED)  # it should go on
+            except zlib.error:
+                packed = part = b""
+            if not packed and not part:  # it should go on, and does not
+                if not parts:
+                    raise ReadError(DAMAGED)
+                break
             parts.append(part)
             length -= len(part)
         return b"".join(parts)

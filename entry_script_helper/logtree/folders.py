@@ -163,46 +163,61 @@ class Folder:
         waiting = [found for found in self._listed(base, base.real) if not root.only or found.name in root.only]
         while waiting:
             found = waiting.pop()
-            if found.is_dir(follow_symlinks=False):
-                waiting += self._listed(base, found.path)
+            if found.kind == _FOLDER:
+                waiting += self._listed(base, found.full)
             elif not root.takes(found.name):
                 pass
-            elif found.is_file(follow_symlinks=False):
-                yield found.path
-            else:
-                self._refuse(base, root, found)
+            elif found.kind == _FILE:
+                yield found.full
+            elif found.kind == _NO_FILE:
+                self._complaints.add(_shown(base, found.full), NO_FILE)
+            elif not _leads_inside(base, root, found.full):  # else it is read where it is itself
+                self._complaints.add(_shown(base, found.full), LINK)
 
     def _children(self, folder: str) -> tuple[list[str], list[str]]:
         base = Base(self._real, self._path, "")
         names: list[str] = []
         files: list[str] = []
         for found in self._listed(base, os.path.join(self._real, folder)):
-            (names if found.is_dir(follow_symlinks=False) else files).append(found.name)
+            (names if found.kind == _FOLDER else files).append(found.name)
         return names, files
 
-    def _listed(self, base: Base, full: str) -> list[os.DirEntry[str]]:
+    def _listed(self, base: Base, full: str) -> list[_Found]:
         """Return what is in a folder, the last first; nothing of one that is gone."""
         try:
-            with os.scandir(full) as listing:
-                return sorted(listing, key=_name, reverse=True)
+            with os.scandir(full) as listing:  # some file systems are asked only now what each name is
+                return sorted(map(_found, listing), reverse=True)
         except FileNotFoundError:
             return []
         except OSError as error:
             self._complaints.add(_shown(base, full), UNREADABLE_FOLDER, error.strerror or "")
             return []
 
-    def _refuse(self, base: Base, root: roots.Root, found: os.DirEntry[str]) -> None:
-        if not found.is_symlink():
-            self._complaints.add(_shown(base, found.path), NO_FILE)
-            return
-        target = os.path.realpath(found.path)
-        tops = [os.path.join(base.real, name) for name in root.only] or [base.real]
-        if not any(f"{target}/".startswith(f"{top}/") for top in tops):  # else it is read where it is itself
-            self._complaints.add(_shown(base, found.path), LINK)
+
+class _Found(NamedTuple):
+    order: str
+    """The name as it stands in paths: names ordered by this are in the order of paths."""
+    name: str
+    full: str
+    kind: str
 
 
-def _name(found: os.DirEntry[str]) -> str:
-    return found.name
+_FOLDER, _FILE, _LINK, _NO_FILE = "folder", "file", "link", "no file"
+
+
+def _found(entry: os.DirEntry[str]) -> _Found:
+    if entry.is_dir(follow_symlinks=False):
+        return _Found(f"{entry.name}/", entry.name, entry.path, _FOLDER)
+    if entry.is_file(follow_symlinks=False):
+        return _Found(entry.name, entry.name, entry.path, _FILE)
+    return _Found(entry.name, entry.name, entry.path, _LINK if entry.is_symlink() else _NO_FILE)
+
+
+def _leads_inside(base: Base, root: roots.Root, link: str) -> bool:
+    """Tell whether a link leads to what is read itself; one that leads in a circle does, to itself."""
+    target = os.path.realpath(link)
+    tops = [os.path.join(base.real, name) for name in root.only] or [base.real]
+    return any(f"{target}/".startswith(f"{top}/") for top in tops)
 
 
 def _shown(base: Base, full: str) -> str:

@@ -6,6 +6,7 @@ their order, and the first that fits tells what it is.
 
 from __future__ import annotations
 
+import codecs
 import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
@@ -126,6 +127,8 @@ LAYOUTS = (
     Layout("**<process>.stderr.txt", PRINTED, ANY),
     Layout("**<process>.error.json", ERROR, ANY),
     Layout("**<process>.stacks.txt", STACKS, ANY),
+    Layout("**<process>.jsonl", USER, ANY),
+    Layout("**<process>.log.txt", USER, ANY),
     Layout("**<process>.task.csv", TRIES, ANY),
     Layout("**processed_mini-batch*.csv", TRIES, ANY),
     Layout("**process_resource_monitor_*_<pid>.csv", PROCESS_RESOURCES, ANY),
@@ -181,8 +184,9 @@ def decoded(component: str) -> str:
     if "%" not in component:
         return component
     kept, cut, digest = component.partition("%~")
+    data = unquote_to_bytes(re.sub("%[0-9A-F]?$", "", kept) if cut else kept)
     try:
-        name = unquote_to_bytes(kept).decode("utf-8", "surrogatepass")
+        name = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode(data, final=not cut)
     except UnicodeDecodeError:
         return component
     return name + cut + digest
@@ -190,17 +194,17 @@ def decoded(component: str) -> str:
 
 def _matching(path: str) -> tuple[Layout, re.Match[str]] | None:
     folders = path.split("/", 2)[:-1]
-    for layout, pattern in _rows("/".join(folders)):
-        match = pattern.fullmatch(path)
+    for layout, ending, pattern in _rows("/".join(folders)):
+        match = path.endswith(ending) and pattern.fullmatch(path)  # most names are told apart by their endings
         if match:
             return layout, match
     return None
 
 
 @functools.lru_cache(maxsize=1000)
-def _rows(head: str) -> list[tuple[Layout, re.Pattern[str]]]:
+def _rows(head: str) -> list[_Compiled]:
     """Return the rows that a path below these first folders can fit: few of all."""
-    return [(layout, pattern) for layout, folders, pattern in _compiled() if _can_begin(head, folders)]
+    return [row for folders, row in _compiled() if _can_begin(head, folders)]
 
 
 def _can_begin(head: str, folders: str) -> bool:
@@ -219,8 +223,16 @@ _TOKENS = {
 }
 
 
+class _Compiled(NamedTuple):
+    layout: Layout
+    ending: str
+    """What paths that fit end in."""
+    pattern: re.Pattern[str]
+
+
 @functools.cache
-def _compiled() -> list[tuple[Layout, str, re.Pattern[str]]]:
+def _compiled() -> list[tuple[str, _Compiled]]:
+    """Return each row with the first folders, two at most, of paths that fit."""
     token = re.compile("|".join(map(re.escape, _TOKENS)))
     rows = []
     for layout in LAYOUTS:
@@ -228,5 +240,6 @@ def _compiled() -> list[tuple[Layout, str, re.Pattern[str]]]:
         found = [re.escape(part) for part in literal]
         for index, match in enumerate(token.findall(layout.pattern)):
             found[index] += _TOKENS[match]
-        rows.append((layout, "/".join(literal[0].split("/")[:-1][:2]), re.compile("".join(found), re.DOTALL)))
+        folders = "/".join(literal[0].split("/")[:-1][:2])
+        rows.append((folders, _Compiled(layout, literal[-1], re.compile("".join(found), re.DOTALL))))
     return rows

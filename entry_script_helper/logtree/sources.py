@@ -33,6 +33,10 @@ if TYPE_CHECKING:
             """Its path relative to the tree's root, with ``/``, safe to show; what `layouts.place` takes."""
 
         @property
+        def key(self) -> str:
+            """What no other file has: where it is on this machine, as its bytes are, not safe to show."""
+
+        @property
         def location(self) -> str:
             """Its path as a user reaches it from PATH, safe to show: of several trees, no two have the same."""
 
@@ -116,9 +120,8 @@ class Sources:
         return (entry for entry in source.entries() if self._is_new(entry))
 
     def _is_new(self, entry: Entry) -> bool:
-        key = entry.key  # type: ignore[attr-defined]
-        is_new = key not in self._known
-        self._known.add(key)
+        is_new = entry.key not in self._known
+        self._known.add(entry.key)
         return is_new
 
     def _source(self, path: str) -> _Source:

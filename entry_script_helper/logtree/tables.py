@@ -36,8 +36,8 @@ def rows(entry: Entry, complaints: Complaints) -> Iterator[dict[str, str]]:
     """Yield the rows of a table: the values by their columns' names, as the heading has them.
 
     A heading that comes again is no row, whatever its case and spacing; where it has other columns, those count from
-    there on. Values beyond the columns are left out, and of a row that ends too early those that there are are kept; but
-    a last line without an end counts only where it has them all.
+    there on. Values beyond the columns are left out, and a row that ends too early has those that there are; but a last
+    line without an end counts only where it has them all.
 
     Args:
         entry: The file: in UTF-8, or in what its byte order mark says; its values between commas, semicolons or tabs.
