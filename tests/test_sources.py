@@ -312,13 +312,22 @@ def test_names_are_safe_to_show(tmp_path):
     assert entry.read(0, 100) == b"in it\n"
 
 
-def test_very_many_files(tmp_path):
+@pytest.fixture
+def quick_folder(tmp_path):
+    """A folder in memory, where the system has such: a disk takes a minute for 100,000 files."""
+    memory = "/dev/shm"
+    folder = tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else tmp_path)
+    yield Path(folder)
+    shutil.rmtree(folder)
+
+
+def test_very_many_files(quick_folder):
     """100,000 empty files take none of the descriptors that a process may have."""
-    trees.empty_files(tmp_path)
+    trees.empty_files(quick_folder)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
     try:
-        tree = sources.Sources([tmp_path], Complaints())
+        tree = sources.Sources([quick_folder], Complaints())
         entries = tree.all()
         assert all(entry.read(0, 10) == b"" for entry in entries[::100])
         assert tree.rescan() == []
@@ -460,12 +469,9 @@ def test_what_an_archive_claims(run, tmp_path):
     """An archive without dates has one all the same; where a file is not where its directory says, it is damaged."""
     archive = trees.zipped(run, tmp_path / "run.zip")
     data = archive.read_bytes()
-    archive.write_bytes(data.replace(b"PK\x03\x04", b"PK\xff\xff"))
-    with pytest.raises(UsageError):  # no archive by its beginning
-        assert look(archive)[0] is None
     position = data.index(b"PK\x03\x04", 4)
     changed = bytearray(data[:position] + b"XX" + data[position + 2 :])
-    directory = data.index(b"PK\x01\x02")
+    directory = data.rindex(b"PK\x01\x02", 0, data.rindex(b"logs/job_result.txt"))
     changed[directory + 12 : directory + 16] = bytes(4)
     archive.write_bytes(changed)
     entries, said = look(archive)
