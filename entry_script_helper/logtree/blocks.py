@@ -28,7 +28,6 @@ MOST_NULS = 1 << 30
 
 _LINES_BACK = 64  # to look at one by one for the last record's beginning; then one search from the front is quicker
 _SNIFFED = 64
-_MOST_REST = 1 << 16
 _NO_TIME_YET = (
     r"(?=\S)(?!(?:[A-Za-z_][\w.]*)?(?:Error|Exception|Exit|Group|Interrupt|Iteration|Warning)(?::|\r?\n|\r?\Z)"
     r"|During handling of the above exception|The above exception was the direct cause)"
@@ -84,11 +83,12 @@ class Blocks:
     """
 
     __slots__ = (
+        "_ahead",
+        "_at",
         "_complaints",
         "_encoding",
         "_is_timed",
         "_nuls_to",
-        "_rest",
         "entry",
         "has_failed",
         "is_at_end",
@@ -107,49 +107,43 @@ class Blocks:
         self._encoding: str | None = None
         self._is_timed = False
         self._nuls_to = 0
-        self._rest = b""  # what follows, if it is known and little: an archive can't go back
+        self._ahead, self._at = b"", 0  # what was read ahead, and how much of it has been given
 
-    def next(self, size: int, *, is_final: bool = True) -> Block | None:
+    def next(self, size: int, ahead: int = 0, *, is_final: bool = True) -> Block | None:
         """Return the next whole records: those in about *size* bytes, at least one; None where there are no more.
 
         What can't be read is complained about, and ends the file.
 
         Args:
-            size: About how many bytes to read.
+            size: About how many bytes the block has.
+            ahead: How many bytes to read at a time, where that is more; those that are not needed yet are kept.
             is_final: Whether the file's end ends its last record; otherwise more of it may come, and it waits.
         """
         try:
-            return self._next(min(size, LONGEST), is_final=is_final)
+            return self._next(min(size, LONGEST), ahead, is_final=is_final)
         except OSError as error:
             self._complaints.failed(self.entry.location, error)
             self.is_at_end = self.has_failed = True
             return None
 
-    def _next(self, size: int, *, is_final: bool) -> Block | None:
+    def _next(self, size: int, ahead: int, *, is_final: bool) -> Block | None:
         while True:
-            data = self._fetch(size)
+            data = self._fetch(size, ahead)
             if data.startswith(b"\0"):
                 data = self._past_nuls(data)
             if not data:
                 return None
             end = self._end(data, is_final=is_final, is_cut=size == LONGEST and not self.is_at_end)
             if end:
-                block = self._block(data[:end])
-                self._keep(data[end:])
-                return block
-            if self.is_at_end:
-                self._rest = b""
+                return self._block(data[:end])
+            if self.is_at_end:  # more may come
+                self._ahead, self._at = b"", 0
                 return None
-            self._keep(data)
             size = min(2 * size, LONGEST)
-
-    def _keep(self, rest: bytes) -> None:
-        raw = _recoded(rest, self._encoding) if self._encoding else rest
-        self._rest = raw if len(raw) <= _MOST_REST else b""
 
     def _block(self, data: bytes) -> Block:
         offset = self.offset
-        self.offset += len(_recoded(data, self._encoding)) if self._encoding else len(data)
+        self._go_on(len(_recoded(data, self._encoding)) if self._encoding else len(data))
         if data.endswith(b"\0"):
             data = data.rstrip(b"\0")
             self._complain_of_nuls()
@@ -160,7 +154,7 @@ class Blocks:
     def _end(self, data: bytes, *, is_final: bool, is_cut: bool) -> int:
         """Return where the last whole record ends in *data*; 0 where none does, but never with *is_cut*."""
         end, is_whole = len(data), self.is_at_end and is_final
-        hole = data.find(b"\n\0")
+        hole = data.find(b"\n\0") if b"\0" in data else -1  # one byte is found far quicker than two
         if hole >= 0:
             end, is_whole = hole + 1, True
         if not self._is_timed:
@@ -182,32 +176,43 @@ class Blocks:
         character = _CUT_CHARACTER.search(data, len(data) - 3)
         return character.start() if character else len(data)
 
-    def _fetch(self, size: int) -> bytes:
+    def _fetch(self, size: int, ahead: int = 0) -> bytes:
         """Return what follows, about *size* bytes of it, as UTF-8 where it is UTF-16; says whether that is all."""
-        raw = self._rest
-        size = min(max(size, _SNIFFED) + len(raw), LONGEST)
-        while len(raw) < size:
-            more = self.entry.read(self.offset + len(raw), size - len(raw))
-            if not more:
-                break
-            raw = raw + more if raw else more
+        size = max(size, _SNIFFED)
+        if len(self._ahead) - self._at < size:
+            self._read_ahead(max(size, ahead))
+        raw = self._ahead[self._at : self._at + size]
         self.is_at_end = len(raw) < size
         if self._encoding is None and raw:
             self._encoding, mark = _encoding_of(raw)
-            self.offset += mark
+            self._go_on(mark)
             raw = raw[mark:]
         return _decoded(raw, self._encoding) if self._encoding else raw
+
+    def _read_ahead(self, length: int) -> None:
+        """Let there be as many bytes, where the file has as many."""
+        data = self._ahead[self._at :]
+        while len(data) < length:
+            more = self.entry.read(self.offset + len(data), length - len(data))
+            if not more:
+                break
+            data = data + more if data else more
+        self._ahead, self._at = data, 0
+
+    def _go_on(self, length: int) -> None:
+        self.offset += length
+        self._at = min(self._at + length, len(self._ahead))
 
     def _past_nuls(self, data: bytes) -> bytes:
         """Go on to what follows NULs, and return it; nothing where they reach to the end, to look there again."""
         start, unit = self.offset, 2 if self._encoding else 1
         if self._nuls_to == self.entry.size() and not data.strip(b"\0"):  # as they were the last time
             self.is_at_end = True
+            self._ahead, self._at = b"", 0
             return b""
-        self._rest = b""
         while data.startswith(b"\0"):
             rest = data.lstrip(b"\0")
-            self.offset += (len(data) - len(rest)) * unit
+            self._go_on((len(data) - len(rest)) * unit)
             self._complain_of_nuls()
             if self.offset - start > MOST_NULS:
                 self.is_at_end = True
@@ -215,6 +220,7 @@ class Blocks:
             data = rest if rest and self.is_at_end else self._fetch(LONGEST)
         if not data:
             self._nuls_to, self.offset = self.offset, start
+            self._ahead, self._at = b"", 0
         return data
 
     def _complain_of_nuls(self) -> None:

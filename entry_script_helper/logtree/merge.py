@@ -30,6 +30,8 @@ HEAD = 1 << 16
 """Bytes at a file's beginning in which its first time is looked for."""
 BUDGET = 1 << 20
 """Bytes of blocks that files share; many files have `SMALLEST` each. Beyond a processor's cache it gets slower."""
+BUDGET_AHEAD = 1 << 22
+"""Bytes that are read ahead, of all files: a read costs more than what it reads."""
 SMALLEST, LARGEST = 1 << 12, 1 << 16
 """Bytes of a block."""
 
@@ -66,9 +68,9 @@ class Stream(Generic[Item]):
         self.last = first_key(entry, complaints)
         """The key that no further record is below."""
 
-    def load(self, size: int) -> int:
+    def load(self, size: int, ahead: int) -> int:
         """Append the next block's items and keys, and return how many bytes it had; 0 at the file's end."""
-        block = self.blocks.next(size, is_final=self.is_final)
+        block = self.blocks.next(size, ahead, is_final=self.is_final)
         if block is None:
             self.is_done = True
             return 0
@@ -105,7 +107,9 @@ def merged(streams: Sequence[Stream[Item]]) -> Iterator[list[Item]]:
     started: set[int] = set()
     target = 0
     while heap:
-        size = max(SMALLEST, min(LARGEST, BUDGET // (len(active) or 1)))
+        share = 1 / (len(active) or 1)
+        size = max(SMALLEST, min(LARGEST, int(BUDGET * share)))
+        ahead = min(LARGEST, int(BUDGET_AHEAD * share))
         fresh = 0
         while heap and fresh <= target:
             index = heapq.heappop(heap)[1]
@@ -113,7 +117,7 @@ def merged(streams: Sequence[Stream[Item]]) -> Iterator[list[Item]]:
             if index not in started:
                 started.add(index)
                 insort(active, index)
-            fresh += stream.load(size)
+            fresh += stream.load(size, ahead)
             if not stream.is_done:
                 heapq.heappush(heap, (stream.last, index))
         items = _settled([(index, streams[index]) for index in active], heap[0] if heap else None)
