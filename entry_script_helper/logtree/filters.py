@@ -240,7 +240,11 @@ def moment(text: str, last: Callable[[], str]) -> str:
         except OverflowError:
             return shapes.NO_TIME
     try:
-        return shapes.key_of_moment(datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text).replace(",", ".")))
+        if shapes.after_time(text) == len(text):  # what fromisoformat() takes differs between Pythons
+            given = shapes.moment_of(shapes.key_of(text))
+        else:
+            given = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
+        return shapes.key_of_moment(given or datetime.fromisoformat(""))
     except (ValueError, OverflowError):
         examples = "one such as 2026-01-31T10:00:00, or a span such as 10m or 2h"
         raise UsageError(f"{text!r} is no time: give {examples}") from None
