@@ -37,6 +37,11 @@ PLACES = {
     "logs/user/10.0.0.4/Process-1.2026013123.txt": Place(layouts.USER, NODE, "Process-1"),
     "logs/user/10.0.0.4/Process-1.20260131.2.jsonl": Place(layouts.USER, NODE, "Process-1"),
     "logs/user/10.0.0.4/Process-1.4711.2026013123.12.txt": Place(layouts.USER, NODE, "Process-1", 4711),
+    "logs/user/10.0.0.4/Process-1.4711.2.20260131.0003.jsonl": Place(layouts.USER, NODE, "Process-1", 4711),
+    "logs/user/10.0.0.4/Process-1.20260131.0002.stacks.txt": Place(layouts.STACKS, NODE, "Process-1"),
+    "logs/user/10.0.0.4/Process-1.2026013123.4711.error.json": Place(layouts.ERROR, NODE, "Process-1", 4711),
+    "logs/user/10.0.0.4/Process-1.20260131.0002.4711.error.json": Place(layouts.ERROR, NODE, "Process-1", 4711),
+    "logs/user/10.0.0.4/Process-1.4711.20260131.0002.4711.error.json": Place(layouts.ERROR, NODE, "Process-1", 4711),
     "logs/worker/10.0.0.4/Process-1.4711.txt": Place(layouts.WORKER, NODE, "Process-1", 4711),
     "logs/user/10.0.0.4/my.worker.txt": Place(layouts.USER, NODE, "my.worker"),
     # 2020
@@ -132,7 +137,7 @@ def test_names_are_decoded(name):
     """A process's and a node's name come back as they were before they became a part of a path."""
     component = safe_component(name)
     assert layouts.decoded(component) == name
-    assert layouts.place(f"logs/user/{component}/{component}.error.json").node == name
+    assert layouts.place(f"logs/user/{component}/{component}.1.error.json").node == name
 
 
 def test_names_that_are_no_encoding():

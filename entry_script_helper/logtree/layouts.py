@@ -71,7 +71,8 @@ class Layout(NamedTuple):
     """The name of a file in an era.
 
     In a pattern ``<node>`` is a directory's name, ``<process>`` a process's name with what stands behind it in a file's
-    name: its id, the time that the file is cut by, a number. ``*`` is anything without a slash, ``**`` any directories.
+    name: its id, the time that the file is cut by, a number; ``<pid>`` and ``<id>`` are its id alone. ``*`` is anything
+    without a slash, ``**`` any directories.
     """
 
     pattern: str
@@ -86,7 +87,7 @@ LAYOUTS = (
     Layout("logs/performance/<node>/process_resource_monitor_*_<pid>.csv", PROCESS_RESOURCES, ARTICLE),
     Layout("logs/performance/<node>/sys_resource_monitor_*.csv", NODE_RESOURCES, ARTICLE),
     Layout("logs/70_driver_log.txt", PRINTED, OURS),
-    Layout("logs/user/<node>/<process>.error.json", ERROR, OURS),
+    Layout("logs/user/<node>/<process>.<id>.error.json", ERROR, OURS),
     Layout("logs/user/<node>/<process>.stacks.txt", STACKS, OURS),
     Layout("logs/user/<node>/<process>.jsonl", USER, OURS),
     Layout("logs/overview.*.txt", OVERVIEW, YEAR_2020),
@@ -125,7 +126,7 @@ LAYOUTS = (
     Layout("**std_log*.txt", PRINTED, ANY),
     Layout("**<process>.stdout.txt", PRINTED, ANY),
     Layout("**<process>.stderr.txt", PRINTED, ANY),
-    Layout("**<process>.error.json", ERROR, ANY),
+    Layout("**<process>.<id>.error.json", ERROR, ANY),
     Layout("**<process>.stacks.txt", STACKS, ANY),
     Layout("**<process>.jsonl", USER, ANY),
     Layout("**<process>.log.txt", USER, ANY),
@@ -159,7 +160,7 @@ def place(path: str) -> Place:
         return Place(DATA if path.lower().endswith(tuple(DATA_ENDINGS)) else OTHER)
     layout, match = found
     parts = match.groupdict()
-    pid = parts.get("pid")
+    pid = parts.get("pid") or parts.get("id")
     process = int(pid) if pid else None
     return Place(layout.kind, decoded(parts.get("node") or ""), decoded(parts.get("process") or ""), process)
 
@@ -215,6 +216,8 @@ def _can_begin(head: str, folders: str) -> bool:
 _TOKENS = {
     "<node>": "(?P<node>[^/]+)",
     "<pid>": r"(?P<pid>\d{1,9})",
+    # Behind all else in the name of an error file, which stands beside a log that may have it within its own name.
+    "<id>": r"(?P<id>\d{1,7})(?:\.\d{1,2})?",
     # Behind the name: the process's id and a number, then the date or date and hour that the file is cut by, and a
     # number. An id has at most seven digits (Linux: PID_MAX_LIMIT), a date eight or ten.
     "<process>": r"(?P<process>[^/]+?)(?:\.(?P<pid>\d{1,7})(?:\.\d{1,2})?)?(?:\.20\d{6}(?:\d\d)?(?:\.\d+)?)?",
