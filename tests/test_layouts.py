@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import test_docs
 import trees
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree import archives, complaints, layouts, roots, tables
 from entry_script_helper.logtree.layouts import Place
 from entry_script_helper.naming import LONGEST, safe_component
 
@@ -155,3 +158,30 @@ def test_a_name_cannot_take_long():
     """A name made to be slow to compare is not: 16,000 characters are told as quickly as sixteen."""
     for name in ("1." * 8000, "logs/user/" * 1600, "logs/user/n/" + ".20260131" * 2000, "%" * 16_000):
         assert layouts.place(f"{name}.x").kind == layouts.OTHER
+
+
+REFERENCE = "docs/reference/log-trees-of-all-eras.md"
+
+
+def test_the_reference_is_the_codes():
+    """docs/reference/log-trees-of-all-eras.md has the code's names of files, kinds, eras and limits."""
+    eras = {"any": layouts.ANY, "ours": layouts.OURS}
+    listed = [(test_docs.code(path), kind, eras.get(era, era)) for path, kind, era in test_docs.rows(REFERENCE, 3)]
+    assert listed == list(map(tuple, layouts.LAYOUTS))
+    text = re.sub(r"\s+", " ", test_docs.text_of(REFERENCE))
+    kinds = {
+        value
+        for name, value in vars(layouts).items()
+        if name.isupper() and isinstance(value, str) and name not in ("ANY", "ARTICLE", "YEAR_2020", "TODAY", "OURS")
+    }
+    table = test_docs.text_of(REFERENCE).partition("| kind | what it is |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert kinds == {line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()}
+    assert all(f"`{name}/`" in text for name in roots.LOG_FOLDERS)
+    assert ", ".join(f"`{ending}`" for ending in roots.LOG_ENDINGS) in text
+    assert f"up to {roots.DEEPEST} folders deep" in text
+    assert f"more than {tables.LONGEST_LINE:,} characters" in text
+    assert complaints.MOST_LINES == 10
+    assert "ten for one kind of trouble" in text
+    assert f"at most {archives.MOST_OF_A_FILE >> 20} MB, or {archives.MOST_TIMES} times its packed size" in text
+    assert f"at most {archives.MOST_OF_AN_ARCHIVE >> 30} GB, or {archives.MOST_TIMES} times its size" in text
+    assert f"for {archives.MOST_STREAMS:,} of them at most" in text
