@@ -109,6 +109,7 @@ def _can_be_bound(logger: logging.Logger, handler: EntryScriptHandler) -> bool:
         and type(formatter) in _PLAIN
         and formatter is handler.destination.formatter
         and not handler.postponed
+        and handler.limiter is None
         and handler.level <= logger.level
         and all(_is_its_class_s(handler, name) for name in ("emit", "handle", "_put", "_line"))
         and all(_is_its_class_s(formatter, name) for name in ("format", "formatTime", "dated"))

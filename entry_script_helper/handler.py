@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from entry_script_helper.formatting import LineFormatter
     from entry_script_helper.logfile import LogFile
+    from entry_script_helper.openfiles import Cut
+    from entry_script_helper.ratelimit import Rate, RateLimit
+
+    # Gives the path, whether the file is to be held for this process alone, and when the next one begins, if ever.
+    Locate = Callable[[], tuple[str, bool, Cut | None]]
 
 _MOST_POSTPONED = 10_000
 _ROOM = 80
@@ -31,7 +36,7 @@ class _Destination:
 
     __slots__ = ("file", "formatter", "locate")
 
-    def __init__(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
+    def __init__(self, locate: Locate, formatter: LineFormatter) -> None:
         self.locate = locate
         self.formatter = formatter
         self.file: LogFile | None = None
@@ -41,8 +46,8 @@ class EntryScriptHandler(Watched, logging.Handler):
     """Writes records to the file of the process that it is in. It never raises.
 
     Args:
-        locate: Gives the path of this process's file, and whether the file is to be held for this process alone;
-            asked again in a forked child. May raise `OSError`: then the records wait.
+        locate: Gives the path of this process's file, whether the file is to be held for this process alone, and
+            when it is cut; asked again in a forked child. May raise `OSError`: then the records wait.
         formatter: Makes the lines.
     """
 
@@ -50,11 +55,12 @@ class EntryScriptHandler(Watched, logging.Handler):
     mode = "a"
     encoding = "utf-8"
 
-    def __init__(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
+    def __init__(self, locate: Locate, formatter: LineFormatter) -> None:
         super().__init__()
         self.destination = _Destination(locate, formatter)
         self.postponed: deque[logging.LogRecord] = deque()
         self._dropped = 0
+        self.limiter: RateLimit | None = None
         self.formatter = formatter
         self.open_files = open_files()
         self.open_files.handlers.add(self)
@@ -65,11 +71,19 @@ class EntryScriptHandler(Watched, logging.Handler):
         file = self._find_file(self.destination)
         return file.path if file else ""
 
-    def reconfigure(self, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter) -> None:
+    def reconfigure(self, locate: Locate, formatter: LineFormatter) -> None:
         """Take another file and format; what waits is written to the file that it was meant for."""
         self.flush()
         self.destination = _Destination(locate, formatter)
         self.formatter = formatter
+
+    def limit(self, rate: Rate | None) -> None:
+        """Drop repeats beyond a rate, or none; counts go on where the rate is as it was."""
+        before = self.limiter
+        if rate != (before.rate if before else None):
+            self.limiter = rate.limiter(self.emit) if rate else None
+            if before:
+                before.end()
 
     def open(self) -> None:
         """Open the file, so that it is there before the first record.
@@ -107,6 +121,9 @@ class EntryScriptHandler(Watched, logging.Handler):
         if state.get(WRITTEN) == process_id:
             return
         state[WRITTEN] = process_id
+        limiter = self.limiter
+        if limiter is not None and not limiter.admits(record):
+            return
         try:
             if self.postponed:
                 self._write_postponed()
@@ -125,8 +142,15 @@ class EntryScriptHandler(Watched, logging.Handler):
         if self.destination.file is not None:
             self.destination.file.drain()
 
+    def end(self) -> None:
+        """At the end of the process: tell which repeats were dropped, and drop no more."""
+        if self.limiter is not None:
+            self.limiter.end()
+
     def close(self) -> None:
         """Give the file back. A record that comes later opens it again."""
+        if self.limiter is not None:
+            self.limiter.tell()
         self.flush()
         self.open_files.detach(self)
         super().close()
@@ -136,6 +160,8 @@ class EntryScriptHandler(Watched, logging.Handler):
         self.destination.file = None
         self.postponed.clear()
         self._dropped = 0
+        if self.limiter is not None:
+            self.limiter.forget()
         changes.add()
 
     def _put(self, record: logging.LogRecord, line: str | None = None) -> None:
@@ -212,16 +238,14 @@ class EntryScriptHandler(Watched, logging.Handler):
 
     def _attach(self, destination: _Destination) -> LogFile:
         if destination.file is None:
-            path, claimed = destination.locate()
+            path, claimed, cut = destination.locate()
             report = _reporter(destination.formatter)
-            destination.file = self.open_files.attach(self, path, claimed=claimed, report=report)
+            destination.file = self.open_files.attach(self, path, claimed=claimed, report=report, cut=cut)
             changes.add()
         return destination.file
 
 
-def reconcile(
-    logger: logging.Logger, level: int, locate: Callable[[], tuple[str, bool]], formatter: LineFormatter
-) -> EntryScriptHandler:
+def reconcile(logger: logging.Logger, level: int, locate: Locate, formatter: LineFormatter) -> EntryScriptHandler:
     """See to it that a logger has one handler of ours, and this level and format, whatever was done to it before.
 
     Handlers of others stay as they are. A handler that an earlier load of this package left is replaced.

@@ -19,10 +19,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterable
-    from typing import Any
+    from typing import Any, Literal
 
+    from entry_script_helper.cutting import Cut
     from entry_script_helper.formatting import LineFormatter
     from entry_script_helper.handler import EntryScriptHandler
+    from entry_script_helper.inheritance import Options
+    from entry_script_helper.ratelimit import Rate
 
 _REMEDY = f"set {environment.WORKING_DIR} to a directory that this process can write to"
 
@@ -44,6 +47,7 @@ class EntryScriptHelper:
     _working_dir: str | None = None
     _strict = False
     _ending: str | None = None
+    _cut: Cut | None = None
 
     def __init__(self, working_dir: str | os.PathLike[str] | None = None, *, strict: bool = False) -> None:
         self._working_dir = None if working_dir is None else os.fspath(working_dir)
@@ -53,13 +57,16 @@ class EntryScriptHelper:
         """Return a logger; `config` makes it write to this process's file."""
         return logging.getLogger(name)
 
-    def config(
+    def config(  # noqa: PLR0913 - one name for each thing that can be chosen
         self,
         name: str = "EntryScript",
         level: str | int = "INFO",
         *,
         json: bool = False,
         redact: bool | Iterable[str | re.Pattern[str]] = True,
+        max_bytes: int | None = None,
+        when: Literal["hour", "day"] | None = None,
+        rate_limit: int | tuple[int, float] | None = None,
     ) -> logging.Logger:
         """Make a logger write to this process's file, and return it. Call it in ``init()``, as often as you like.
 
@@ -73,18 +80,24 @@ class EntryScriptHelper:
                 write as well unless this process configured structlog itself; False for the article's text.
             redact: True to replace secrets by ``[REDACTED]``; False to leave them; or more patterns (regular
                 expressions; of a group named ``secret`` only that group is replaced).
+            max_bytes: Begin the next file, by number, before one has more bytes than this, and with each day.
+            when: Begin the next file with each ``"hour"`` or ``"day"`` (UTC), named after it.
+            rate_limit: Write at most so many records that are alike in 60 seconds, or of a pair, in the seconds that
+                it gives; the others are dropped, and how many they were is written.
 
         Raises:
-            UsageError: The level, the name or a pattern can't be meant (it is also a `ValueError`).
+            UsageError: An argument can't be meant (it is also a `ValueError`).
             LogFileError: With ``strict=True``, the file can't be used now.
         """
         number = level_number(level)
         if not isinstance(name, str):
             message = f"name: a logger's name is text, not {type(name).__name__}"
             raise UsageError(message)
-        handler = self._attach(name, number, json=json, redact=redact)
+        cut, rate = _long_run(max_bytes, when, rate_limit)
+        options: Options = {"json": json, "redact": redact, "cut": cut, "rate": rate}
+        handler = self._attach(name, number, options)
         EntryScriptHelper.LOG_CONFIGED = True
-        inheritance.remember(self, EntryScriptHelper(self._working_dir), name, number, json=json, redact=redact)
+        inheritance.remember(self, EntryScriptHelper(self._working_dir), name, number, options)
         try:
             handler.open()
         except Exception as error:
@@ -97,13 +110,16 @@ class EntryScriptHelper:
     def get_log_file_path(self) -> str:
         """Return the path of this process's log file, ``<log dir>/user/<node>/<process name>.txt`` (or ``.jsonl``).
 
-        Where another live process holds that file it is ``<process name>.<process id>.txt``.
+        Where another live process holds that file it is ``<process name>.<process id>.txt``. Of files that are cut
+        it is the one in use.
 
         Raises:
             LogFileError: With ``strict=True``, the directory can't be made.
         """
-        wanted = self._wanted_file(self._ending or state().get("ending", ".txt"))
-        return open_files().path_in_use(wanted) or logfile.free_path(wanted)
+        kept = state()
+        ending, cut = (self._ending, self._cut) if self._ending else (kept.get("ending", ".txt"), kept.get("cut"))
+        wanted = self._wanted_file(ending)
+        return open_files().path_in_use(wanted, cut) or (cut.free_path if cut else logfile.free_path)(wanted)
 
     def get_log_dir(self) -> str:
         """Return the directory for logs, made if missing. What is in it is uploaded and shown in Azure's portal.
@@ -144,19 +160,20 @@ class EntryScriptHelper:
 
         return runcontext.get_run()
 
-    def _attach(
-        self, name: str, level: int, *, json: bool, redact: bool | Iterable[str | re.Pattern[str]]
-    ) -> EntryScriptHandler:
+    def _attach(self, name: str, level: int, options: Options) -> EntryScriptHandler:
         """Configure a logger without opening its file: in a spawned child that may never log."""
-        redactor = redaction.from_environment(redact)
+        json, cut = options["json"], options["cut"]
+        redactor = redaction.from_environment(options["redact"])
         self._ending = state()["ending"] = ".jsonl" if json else ".txt"
+        self._cut = state()["cut"] = cut
         state()["logger_name"] = name  # what @guard logs to
         formatter: LineFormatter = TextFormatter(redactor)
         if json:
             run_id = environment.run_id(os.environ).value
             formatter = JsonFormatter(redactor, run_id=run_id, node=str(_node().value))
         logger = logging.getLogger(name)
-        handler = reconcile(logger, level, functools.partial(self._locate, self._ending), formatter)
+        handler = reconcile(logger, level, functools.partial(self._locate, self._ending, cut), formatter)
+        handler.limit(options["rate"])
         # Neither can be loaded where no file descriptor is free. Without the first all is the same, only slower.
         with contextlib.suppress(ImportError, OSError):
             from entry_script_helper import fastpath  # noqa: PLC0415 - may be deleted
@@ -170,11 +187,13 @@ class EntryScriptHelper:
                 structlogging.install(logger)
         return handler
 
-    def _locate(self, ending: str) -> tuple[str, bool]:
-        """Return the wanted log file, and whether it is to be held for this process alone."""
+    def _locate(self, ending: str, cut: Cut | None) -> tuple[str, bool, Cut | None]:
+        """Return the wanted log file, whether it is to be held for this process alone, and when it is cut."""
         if _is_overridden(self, "get_log_file_path"):
-            return os.path.abspath(self.get_log_file_path()), False
-        return self._wanted_file(ending, _node_or_error), True
+            if cut:
+                lastresort.say_once("cut", "get_log_file_path() is overridden: that file is never cut by time or size")
+            return os.path.abspath(self.get_log_file_path()), False, None
+        return self._wanted_file(ending, _node_or_error), True, cut
 
     def _wanted_file(self, ending: str, node: Callable[[], environment.Choice] | None = None) -> str:
         directory = os.path.join(self.get_log_dir(), "user", naming.safe_component(str((node or _node)().value)))
@@ -207,15 +226,20 @@ class EntryScriptHelper:
             return None
 
 
-def config(
+def config(  # noqa: PLR0913 - as the method
     name: str = "EntryScript",
     level: str | int = "INFO",
     *,
     json: bool = False,
     redact: bool | Iterable[str | re.Pattern[str]] = True,
+    max_bytes: int | None = None,
+    when: Literal["hour", "day"] | None = None,
+    rate_limit: int | tuple[int, float] | None = None,
 ) -> logging.Logger:
     """Make a logger write to this process's file, and return it: `EntryScriptHelper.config` without the class."""
-    return EntryScriptHelper().config(name, level, json=json, redact=redact)
+    return EntryScriptHelper().config(
+        name, level, json=json, redact=redact, max_bytes=max_bytes, when=when, rate_limit=rate_limit
+    )
 
 
 def get_logger(name: str = "EntryScript") -> logging.Logger:
@@ -263,6 +287,24 @@ def level_number(level: object) -> int:
             return int(text)
     message = f"level: {readable(level)} is not a level; use DEBUG, INFO, WARNING, ERROR, CRITICAL, or a number"
     raise UsageError(message)
+
+
+def _long_run(max_bytes: object, when: object, rate_limit: object) -> tuple[Cut | None, Rate | None]:
+    """Return when files are cut and which repeats are dropped; what serves that is loaded only if it is asked for."""
+    cut = rate = None
+    try:
+        if max_bytes is not None or when is not None:
+            from entry_script_helper import cutting  # noqa: PLC0415 - for long runs
+
+            cut = cutting.chosen(max_bytes, when)
+        if rate_limit is not None:
+            from entry_script_helper import ratelimit  # noqa: PLC0415 - as above
+
+            rate = ratelimit.chosen(rate_limit)
+    except (ImportError, OSError) as error:  # no file descriptor is free to load them
+        text = f"files are not cut and no repeats dropped until config() is called again: {readable(error)}"
+        lastresort.say_once("long run", text)
+    return cut, rate
 
 
 def _node_or_error() -> environment.Choice:

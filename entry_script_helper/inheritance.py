@@ -16,7 +16,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable
-    from typing import Any
+    from typing import Any, TypedDict
+
+    from entry_script_helper.cutting import Cut
+    from entry_script_helper.ratelimit import Rate
+
+    class Options(TypedDict):
+        """How a logger is configured, beside its level."""
+
+        json: bool
+        redact: bool | Iterable[str | re.Pattern[str]]
+        cut: Cut | None
+        rate: Rate | None
+
 
 _KEY = "entry_script_helper"
 
@@ -32,22 +44,20 @@ class Inheritance:
         from pickle import dumps  # noqa: PLC0415 - loaded by whoever pickles this
 
         payloads = []
-        for helper, fallback, name, level, json, redact in list(self.configured.values()):
+        for helper, fallback, name, level, options in list(self.configured.values()):
             try:
-                payloads.append(dumps((helper, fallback, name, level, json, redact)))
+                payloads.append(dumps((helper, fallback, name, level, options)))
             except Exception:  # noqa: BLE001, PERF203 - a lock or a local class in the helper
-                payloads.append(dumps((fallback, fallback, name, level, json, True)))
+                payloads.append(dumps((fallback, fallback, name, level, {**options, "redact": True})))
         return _inherit, (payloads, machine.first_directory())
 
 
-def remember(  # noqa: PLR0913 - what config() was called with
+def remember(
     helper: Any,  # noqa: ANN401 - an EntryScriptHelper, whose module imports this one
     fallback: Any,  # noqa: ANN401
     name: str,
     level: int,
-    *,
-    json: bool,
-    redact: bool | Iterable[str | re.Pattern[str]],
+    options: Options,
 ) -> None:
     """Let children that will be spawned by this process configure a logger as it was configured here.
 
@@ -56,14 +66,13 @@ def remember(  # noqa: PLR0913 - what config() was called with
         fallback: One to take in its place where it can't be pickled.
         name: The logger's name.
         level: The logger's level.
-        json: Whether it writes JSON.
-        redact: As `EntryScriptHelper.config` takes it.
+        options: What else there is to know.
     """
     process = sys.modules.get("multiprocessing.process")
     inherited = getattr(process.current_process(), "_config", None) if process else None
     if isinstance(inherited, dict):
         inheritance = inherited.setdefault(_KEY, Inheritance())
-        inheritance.configured[name] = (helper, fallback, name, level, json, redact)
+        inheritance.configured[name] = (helper, fallback, name, level, options)
 
 
 def _inherit(payloads: list[bytes], first_directory: str) -> Inheritance:
@@ -75,8 +84,8 @@ def _inherit(payloads: list[bytes], first_directory: str) -> Inheritance:
     for payload in payloads:
         try:
             arguments = loads(payload)  # noqa: S301 - from our parent, as the process object itself is
-            helper, _, name, level, json, redact = arguments
-            helper._attach(name, level, json=json, redact=redact)  # noqa: SLF001 - config() without the file
+            helper, _, name, level, options = arguments
+            helper._attach(name, level, options)  # noqa: SLF001 - config() without the file
             inheritance.configured[name] = arguments
         except Exception as error:  # noqa: BLE001, PERF203 - the child must start
             lastresort.say_once((os.getpid(), payload), f"a logger was not inherited: {readable(error)}")

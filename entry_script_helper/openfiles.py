@@ -20,14 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    class Cut(Protocol):
+        """When the next file begins: `cutting.Cut`, which is loaded only where it is asked for."""
+
+        def file(self, path: str, report: Callable[[str], bytes]) -> LogFile:
+            """Return the files that stand for a path, as one."""
+
     class Writer(Protocol):
         """What writes to the files: our handlers."""
 
         def flush(self) -> None:
             """Try to write what waits."""
 
+        def end(self) -> None:
+            """Write what was only counted."""
+
         def forget_parent(self) -> None:
             """Give up what is the parent's, in a forked child."""
+
+    _Key = tuple[str, bool, "Cut | None"]
 
 
 class OpenFiles:
@@ -38,16 +49,19 @@ class OpenFiles:
         self.process_id = os.getpid()
         self.handlers: weakref.WeakSet[Writer] = weakref.WeakSet()
         self._is_exiting = False
-        self._files: dict[tuple[str, bool], LogFile] = {}
-        self._users: dict[tuple[str, bool], set[int]] = {}
+        self._files: dict[_Key, LogFile] = {}
+        self._users: dict[_Key, set[int]] = {}
 
-    def attach(self, user: object, path: str, *, claimed: bool, report: Callable[[str], bytes]) -> LogFile:
-        """Return the file for *path*, the same for all who ask, and give back the one that *user* had before."""
+    def attach(
+        self, user: object, path: str, *, claimed: bool, report: Callable[[str], bytes], cut: Cut | None = None
+    ) -> LogFile:
+        """Return the file for *path*, the same for all who ask alike, and give back the one that *user* had before."""
         with self.lock:
-            key = (path, claimed)
+            key = (path, claimed, cut)
             file = self._files.get(key)
             if file is None:
-                file = self._files[key] = LogFile(path, claimed=claimed, report=report)
+                file = cut.file(path, report) if cut else LogFile(path, claimed=claimed, report=report)
+                self._files[key] = file
             self._users.setdefault(key, set()).add(id(user))
             self._release(user, but=key)
             return file
@@ -62,7 +76,7 @@ class OpenFiles:
             with self.lock:
                 self._release(user)
 
-    def _release(self, user: object, but: tuple[str, bool] | None = None) -> None:
+    def _release(self, user: object, but: _Key | None = None) -> None:
         for key, users in list(self._users.items()):
             if key != but:
                 users.discard(id(user))
@@ -70,15 +84,16 @@ class OpenFiles:
                 del self._users[key]
                 self._files[key].close()  # kept: a thread may be writing to it still
 
-    def path_in_use(self, path: str) -> str | None:
+    def path_in_use(self, path: str, cut: Cut | None = None) -> str | None:
         """Return the path of the file that stands for *path*, or None where none is open."""
-        file = self._files.get((path, True))
+        file = self._files.get((path, True, cut))
         return file.path if file and file.in_use else None
 
     def exit(self) -> None:
         """At the end of the process: try a last time to write what waits."""
         self._is_exiting = True
         for handler in list(self.handlers):
+            handler.end()
             handler.flush()
         for file in list(self._files.values()):
             left = file.drain()

@@ -123,7 +123,7 @@ def isolated(working_dir: str | os.PathLike[str]) -> Iterator[EntryScriptLogs]:
         stack.enter_context(mock.patch.object(structlogtarget, "_fallback", []))
         stack.enter_context(loggers_as_they_were())
         inherited.pop("entry_script_helper", None)
-        for kept in ("ending", "logger_name"):
+        for kept in ("ending", "cut", "logger_name"):
             processstate.state().pop(kept, None)
         _set_variables({environment.WORKING_DIR: logs.working_dir})
         try:

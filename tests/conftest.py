@@ -131,6 +131,6 @@ def _clean(monkeypatch):
             logger.disabled = False
     logging.setLoggerClass(logging.Logger)  # structlog's LoggerFactory sets one of its own
     EntryScriptHelper.LOG_CONFIGED = False
-    for kept in ("ending", "logger_name", "first_directory", "address"):
+    for kept in ("ending", "cut", "logger_name", "first_directory", "address"):
         processstate.state().pop(kept, None)
     lastresort._said.clear()

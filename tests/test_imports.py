@@ -27,6 +27,8 @@ LAYERS = [
     "tracebacks",
     "formatting",
     "logfile",
+    "cutting",
+    "ratelimit",
     "stacks",
     "errorfile",
     "openfiles",

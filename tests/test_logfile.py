@@ -278,7 +278,7 @@ class TestHandler:
         """A multiprocessing without the mapping that children inherit is no hindrance."""
         monkeypatch.delattr(process.current_process(), "_config")
         helper = EntryScriptHelper()
-        inheritance.remember(helper, helper, "a", 20, json=False, redact=True)
+        inheritance.remember(helper, helper, "a", 20, {"json": False, "redact": True, "cut": None, "rate": None})
 
     def test_two_threads_start_at_once(self, monkeypatch):
         """The first of two threads that ask for the open files makes them."""
