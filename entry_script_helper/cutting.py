@@ -148,11 +148,10 @@ class CutFile(LogFile):
 
     def _is_open(self) -> bool:
         # Nothing but a record makes a new file.
-        if self._coming and not self._since <= time() < self._until:
-            return False
-        is_open = super()._is_open()
-        # In a burst the path is not looked at, nor the size, nor the period: so here is none.
-        if self._cut.max_bytes or self.looked_at + 2 * logfile.PAUSE > self._until:
+        is_due = self._coming and not self._since <= time() < self._until
+        is_open = not is_due and super()._is_open()
+        # In a burst neither path nor size nor period are looked at: where they may change soon, there is no burst.
+        if is_due or self._cut.max_bytes or self.looked_at + 2 * logfile.PAUSE > self._until:
             self._streak = 0
         return is_open and self._has_room(self._size_at_look)
 

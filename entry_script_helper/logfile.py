@@ -140,6 +140,7 @@ class LogFile:
         """Try once more to write what waits; return how many records were not written, now or ever."""
         with self.turn:
             if not self._busy:
+                self.steady_until = 0.0  # what comes next must look too: this look is not the burst's last
                 if self._is_unlooked:
                     self._append(b"")
                 self._drain()

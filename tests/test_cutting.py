@@ -176,7 +176,6 @@ class World:
         file = self.files[0]
         if file.in_use:
             file.drain()
-            file._is_unlooked = False
             path = Path(file.path)
             if path.exists():
                 for lines in self.expected.values():

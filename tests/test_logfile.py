@@ -100,6 +100,17 @@ def test_record_that_comes_while_the_file_is_being_opened(file, monkeypatch):
     assert text_of(file) == "record\nsignal\n"
 
 
+def test_deleted_behind_a_drain(file):
+    """A record of a burst that comes behind a flush is not written into a file that was deleted meanwhile."""
+    file.write(b"first\n")
+    file.looked_at, file.steady_until, file._is_unlooked = 0.0, float("inf"), True
+    file.write(b"second\n")
+    assert file.drain() == 0
+    os.remove(file.path)
+    file.write(b"third\n")
+    assert text_of(file) == "third\n"
+
+
 def test_report_that_cannot_be_written(file, monkeypatch):
     """The report of dropped records is kept until it can be written."""
     write = os.write
