@@ -16,9 +16,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import trees
 import yaml
 
 import entry_script_helper
+from entry_script_helper import logtree
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "docs" / "examples" / "azureml"
@@ -114,6 +116,18 @@ def test_every_environment_pins_the_helper():
         "COPY . .",
         "RUN pip install --no-cache-dir -r requirements.txt",
     ]
+
+
+def test_logs_that_come_back_are_read(tmp_path):
+    """What azure-ai-ml downloads, the service's files and ours in a folder `artifacts`, is read as one run."""
+    trees.today(tmp_path / "downloaded" / "artifacts")
+    ours = tmp_path / "downloaded" / "artifacts" / "logs" / "user" / ADDRESS / "process000.txt"
+    ours.parent.mkdir(parents=True, exist_ok=True)
+    ours.write_text(f"2026-01-31 10:00:00,123|score|INFO|4711|140239471236928|init()|node: {ADDRESS}\n")
+    found = list(logtree.read(str(tmp_path / "downloaded")))
+    (record,) = [record for record in found if record.message == f"node: {ADDRESS}"]
+    assert (record.process_name, record.node, record.function) == ("process000", ADDRESS, "init")
+    assert len({record.path for record in found}) > 5
 
 
 PLATFORMS = {
