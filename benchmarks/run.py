@@ -70,6 +70,8 @@ def measure(*, quick):
     fewer = ["--rounds", "3", "--records", "100000"] if quick else []
     yield from tables_of(sys.executable, "growth.py", *fewer)
     yield from tables_of(sys.executable, "simulator.py", "rate", "million", "--rounds", "1" if quick else "3")
+    yield from tables_of(sys.executable, "logtree.py", "merge", "json", "memory", "--rounds", "2" if quick else "7")
+    yield from tables_of(sys.executable, "logtree.py", "first", "--gigabytes", "1" if quick else "10")
     if not quick:  # a round takes minutes
         yield from tables_of(sys.executable, "simulator.py", "efficiency", "--rounds", "1")
 
