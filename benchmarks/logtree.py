@@ -42,8 +42,8 @@ def json_line(seconds, file, number):
     time_ = stamp(seconds, ".", 6).replace(" ", "T")
     return (
         f'{{"timestamp": "{time_}Z", "level": "INFO", "logger": "score", "event": "scored item number {number}", '
-        f'"process": {4000 + file}, "process_name": "Process-{file}", "thread": 14, "func_name": "run", "run_id": null, '
-        f'"node": "10.0.0.4"}}\n'
+        f'"process": {4000 + file}, "process_name": "Process-{file}", "thread": 14, "func_name": "run", '
+        '"run_id": null, "node": "10.0.0.4"}\n'
     )
 
 
