@@ -37,7 +37,7 @@ def rows(entry: Entry, complaints: Complaints) -> Iterator[dict[str, str]]:
 
     A heading that comes again is no row, whatever its case and spacing; where it has other columns, those count from
     there on. Values beyond the columns are left out, and a row that ends too early has those that there are; but a last
-    line without an end counts only where it has them all.
+    line without an end counts only where it has them all, and then without the last, which may be half of one.
 
     Args:
         entry: The file: in UTF-8, or in what its byte order mark says; its values between commas, semicolons or tabs.
@@ -54,8 +54,10 @@ def rows(entry: Entry, complaints: Complaints) -> Iterator[dict[str, str]]:
                 return
             if not heading or plain(cells[0]) == plain(heading[0]):
                 heading = cells
-            elif is_whole or len(cells) >= len(heading):
+            elif is_whole:
                 yield dict(zip(heading, cells))
+            elif len(cells) >= len(heading):
+                yield dict(zip(heading[:-1], cells))  # the last value may be half of one: half a number is another
 
 
 @functools.lru_cache(maxsize=1000)
