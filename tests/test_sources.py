@@ -177,12 +177,13 @@ def test_a_logs_folder_of_the_system(tmp_path):
         ("packed.gz", "packed by gzip"),
         ("cut.zip", "damaged, or not all of it is there"),
         ("empty.zip", "no log is in it"),
+        ("tiny.zip", "damaged, or not all of it is there"),
     ],
 )
 def test_a_path_that_can_not_be_meant(name, words, tmp_path):
     """A PATH that is missing, or has no log in it, is a mistake of the user's, said in a line: none is waited for."""
     (tmp_path / "empty").mkdir()
-    trees.write(tmp_path, {"data/model.bin": b"x", "packed.gz": b"\x1f\x8b\x08"})
+    trees.write(tmp_path, {"data/model.bin": b"x", "packed.gz": b"\x1f\x8b\x08", "tiny.zip": b"PK\x03\x04"})
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
     trees.zipped(tmp_path / "data", tmp_path / "cut.zip")
@@ -236,6 +237,24 @@ def test_files_that_change(tmp_path):
     os.mkfifo(path)
     with pytest.raises(ReadError, match="no file"):  # and a FIFO is not waited for
         entry.read(0, 100)
+
+
+def test_the_file_behind_a_name(run, tmp_path):
+    """An entry tells when its file was written to, and its identity, which a new file of that name does not have."""
+    path = tmp_path / "a.txt"
+    path.write_text("one\n")
+    os.utime(path, (1, 1_700_000_000))
+    (entry,), _ = look(path)
+    identity = entry.identity()
+    assert (entry.modified(), entry.again().identity()) == (1_700_000_000, identity)
+    entry.read(0, 1)
+    os.rename(path, tmp_path / "old.txt")
+    path.write_text("two\n")
+    assert entry.identity() != identity
+    assert entry.again().read(0, 100) == b"two\n"
+    members, _ = look(trees.zipped(run, tmp_path / "run.zip"))
+    assert len({member.identity() for member in members}) == len(members)
+    assert all(member.again().read(0, 1) == member.read(0, 1) for member in members)
 
 
 def test_links_that_loop(tmp_path):

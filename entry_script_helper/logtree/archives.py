@@ -292,9 +292,6 @@ class _Seekable:
     def __init__(self, file: FileEntry, size: int) -> None:
         self._file, self._size, self._position = file, size, 0
 
-    def seekable(self) -> bool:
-        return True
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         if origin + offset < 0:
