@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -10,6 +11,12 @@ import sys
 import threading
 
 import pytest
+
+from entry_script_helper.logtree import follow as follow_module
+from entry_script_helper.logtree import layouts, merge
+from entry_script_helper.logtree.complaints import Complaints
+from entry_script_helper.logtree.layouts import LogFile
+from entry_script_helper.logtree.sources import Sources
 
 COMMAND = [sys.executable, "-m", "entry_script_helper", "logs", "--follow"]
 LINE = "2026-01-31 10:00:00,{:03}|INFO|1|{}\n"
@@ -89,16 +96,71 @@ def test_what_is_added_and_what_appears(folder, follow):
     assert following.stop() == "entry-script-helper: stopped by Ctrl-C\n"
 
 
-def test_a_record_is_never_broken(folder, follow):
-    """A record that is written in parts is shown when it is whole."""
-    following = follow()
-    assert following.next() == ["a"]
-    append(folder / "Process-1.txt", LINE.format(2, "be")[:-1])
-    append(folder / "Process-2.txt", LINE.format(3, "other"))
-    assert following.next() == ["other"]
-    append(folder / "Process-1.txt", "gin\n\tmore\n")
-    assert following.next(2) == ["begin", "\tmore"]
-    following.stop()
+def steps(folder, *changes):
+    """Return what a follower shows when these changes are made, one between two looks each."""
+    heard = Complaints()
+    files = [LogFile(entry, layouts.place(entry.path), entry.path) for entry in Sources([folder], heard).all()]
+    left = iter(changes)
+
+    def pause(seconds):
+        assert seconds >= follow_module.PAUSE
+        try:
+            next(left)()
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    follower = follow_module.Follower(
+        files, list, lambda file: merge.Stream(file.entry, heard, merge.everything), pause=pause
+    )
+    shown = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for items in follower.run():
+            shown += items
+    assert heard.lines == []
+    return [item.partition("|1|")[2] for item in shown]
+
+
+def nothing():
+    pass
+
+
+def test_a_record_is_never_broken(folder):
+    """A record that is written in parts is shown when it is whole; what others write meanwhile is shown before it."""
+    first, other = folder / "Process-1.txt", folder / "Process-2.txt"
+    other.write_text("")
+    shown = steps(
+        folder,
+        nothing,
+        lambda: append(first, LINE.format(2, "be")[:-1]),
+        lambda: append(other, LINE.format(3, "other")),
+        *[nothing] * (follow_module.PATIENCE - 3),
+        lambda: append(first, "gin\n"),
+        lambda: append(first, "\tmore\n"),
+        nothing,
+    )
+    assert shown == ["a", "other", "begin\n\tmore"]
+
+
+def test_a_last_line_waits_only_so_long(folder):
+    """A last line without its newline is shown when nothing was added to it for PATIENCE looks, not before."""
+    cut = LINE.format(2, "cut")[:-1]
+    waits = [nothing] * follow_module.PATIENCE
+    assert steps(folder, lambda: append(folder / "Process-1.txt", cut), *waits) == ["a", "cut"]
+    (folder / "Process-1.txt").write_text(cut)
+    assert steps(folder, *waits[1:]) == []
+
+
+def test_files_that_cannot_be_looked_at(folder):
+    """A file that goes away between two looks, or between a look and a reading, ends nothing."""
+    first, other = folder / "Process-1.txt", folder / "Process-2.txt"
+    other.write_text(LINE.format(3, "b"))
+    assert steps(
+        folder, nothing, first.unlink, nothing, lambda: append(other, LINE.format(5, "c")), nothing, nothing
+    ) == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_a_last_line_without_a_newline_is_shown_after_a_while(folder, follow):

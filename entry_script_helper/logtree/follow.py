@@ -11,10 +11,11 @@ import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from entry_script_helper.logtree import merge
-from entry_script_helper.logtree.layouts import LogFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from entry_script_helper.logtree.layouts import LogFile
 
 
 PAUSE = 0.25
@@ -116,7 +117,7 @@ class Follower(Generic[Item]):
         begin = time.monotonic()
         appeared = self._appeared()
         for lost in [followed for followed in self._followed if followed.is_lost]:
-            self._vacant.append(LogFile(lost.file.entry.again(), lost.file.place))
+            self._vacant.append(lost.file._replace(entry=lost.file.entry.again()))
             moved = next((file for file in appeared if lost.identity and _identity(file) == lost.identity), None)
             if moved:
                 appeared.remove(moved)

@@ -65,6 +65,8 @@ class LogFile(NamedTuple):
 
     entry: Entry
     place: Place
+    path: str
+    """The entry's path."""
 
 
 class Layout(NamedTuple):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HEAD = 1 << 16
 """Bytes at a file's beginning in which its first time is looked for."""
-BUDGET = 1 << 20
+BUDGET = 1 << 21
 """Bytes of blocks that files share; many files have `SMALLEST` each. Beyond a processor's cache it gets slower."""
 BUDGET_AHEAD = 1 << 22
 """Bytes that are read ahead, of all files: a read costs more than what it reads."""

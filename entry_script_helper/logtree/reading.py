@@ -98,7 +98,7 @@ class Selection:
     def __init__(self, paths: Iterable[str | os.PathLike[str]], complaints: Complaints) -> None:
         self._complaints = complaints
         self._sources = sources.Sources(paths, complaints)
-        files = [LogFile(entry, layouts.place(entry.path)) for entry in self._sources.all()]
+        files = list(map(_log_file, self._sources.all()))
         self.files = list(filter(_is_log, files)) or files
 
     def wanted(  # noqa: PLR0913 - as many as there are filters
@@ -148,8 +148,7 @@ class Selection:
         return of_file and merge.Stream(file.entry, self._complaints, _chooser(file, of_file, make))
 
     def _appeared(self) -> list[LogFile]:
-        files = [LogFile(entry, layouts.place(entry.path)) for entry in self._sources.rescan()]
-        return list(filter(_is_log, files))
+        return list(filter(_is_log, map(_log_file, self._sources.rescan())))
 
     def _last_key(self) -> str:
         return max((_last_of(file.entry, self._complaints) for file in self.files), default=shapes.NO_TIME)
@@ -159,7 +158,7 @@ class Selection:
             found
             for file in self.files
             if file.place.kind == layouts.WORKER
-            for found in tryreading.from_worker_log(_datas(file.entry, self._complaints), file.place, file.entry.path)
+            for found in tryreading.from_worker_log(_datas(file.entry, self._complaints), file.place, file.path)
             if found.mini_batch in mini_batches
         ]
 
@@ -167,7 +166,7 @@ class Selection:
 def as_record(item: Found) -> Record:
     """Return what was found as a record."""
     file, offset, raw, key = item
-    return parsing.parse(raw, path=file.entry.path, offset=offset, place=file.place, key=key)
+    return parsing.parse(raw, path=file.path, offset=offset, place=file.place, key=key)
 
 
 def as_found(file: LogFile, block: Block, records: list[str], keys: list[str]) -> list[Found]:
@@ -182,8 +181,13 @@ def as_text(_file: LogFile, _block: Block, records: list[str], _keys: list[str])
     return records
 
 
+def _log_file(entry: Entry) -> LogFile:
+    path = entry.path
+    return LogFile(entry, layouts.place(path), path)
+
+
 def _is_log(file: LogFile) -> bool:
-    return file.place.kind not in _NO_LOGS and not file.entry.path.endswith(".error.json")
+    return file.place.kind not in _NO_LOGS and not file.path.endswith(".error.json")
 
 
 def _records(found: Iterator[list[Found]], complaints: Complaints) -> Iterator[Record]:

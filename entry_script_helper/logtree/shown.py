@@ -111,8 +111,7 @@ class Lines:
         return shown.encode("utf-8" if self._is_safe else "latin-1", "backslashreplace")
 
     def _label(self, file: LogFile) -> str:
-        path = file.entry.path
-        label = self._labels.get(path)
+        label = self._labels.get(file.path)
         if label is None:
             name = self._name(file)
             label = f"{name:{self._width}} | "
@@ -120,13 +119,13 @@ class Lines:
                 label = f"{_OF_LABEL[zlib.crc32(name.encode('utf-8', 'replace')) % len(_OF_LABEL)]}{label}{_RESET}"
             if not self._is_safe:
                 label = label.encode("utf-8", "backslashreplace").decode("latin-1")
-            self._labels[path] = label
+            self._labels[file.path] = label
         return label
 
     def _name(self, file: LogFile) -> str:
         place = file.place
         if not place.process_name:
-            return safe(file.entry.path.rpartition("/")[2])[-_WIDEST_LABEL:]
+            return safe(file.path.rpartition("/")[2])[-_WIDEST_LABEL:]
         name = f"{place.node} {place.process_name}" if self._has_nodes and place.node else place.process_name
         return safe(name)[-_WIDEST_LABEL:]
 
