@@ -80,3 +80,20 @@ def test_a_file_keeps_its_order(texts):
     for _at, stream in enumerate(streams_of(texts, mark)):
         found = [item for items in merge.merged([stream]) for item in items]
         assert [offset for offset, _ in found] == sorted(offset for offset, _ in found)
+
+
+class Gone(Bytes):
+    """A file that can be read, but not looked at."""
+
+    def modified(self):
+        raise FileNotFoundError
+
+
+def test_where_records_without_a_time_stand():
+    """They have the file's first time if it is near, else the time at which the file was last written to."""
+    timed = b"2026-01-31 10:00:00,000|INFO|1|a\n"
+    assert merge.first_key(Bytes(b"printed\n" * 1_000 + timed), Heard()) == "2026-01-31 10:00:00,000"
+    assert merge.first_key(Bytes(b'{"a": 1}\n' * 600 + timed), Heard()) == "2026-01-31 10:00:00,000"
+    for data in (b"printed\n", b"", b"printed\n" * 10_000 + timed, b'{"a": 1}\n' * 10_000):
+        assert merge.first_key(Bytes(data, modified=1769853600.5), Heard()) == "2026-01-31 10:00:00,500000"
+        assert merge.first_key(Gone(data), Heard()) == ""

@@ -10,7 +10,8 @@ import zipfile
 import pytest
 
 from entry_script_helper import UsageError
-from entry_script_helper.logtree import Record, read
+from entry_script_helper.logtree import Record, read, reading
+from entry_script_helper.logtree.complaints import Complaints
 
 TREE = {
     "logs/user/10.0.0.4/Process-1.txt": (
@@ -181,3 +182,36 @@ def test_exports_are_lazy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "no\n"
+
+
+def test_a_file_that_tells_its_process_id(tmp_path):
+    """Records of a file named by a process id belong to the mini-batches of that process alone."""
+    tree = dict(TREE)
+    tree["logs/user/10.0.0.4/Process-1.99.txt"] = "2026-01-31 10:00:01,000|score|INFO|99|5|run()|another\n"
+    tree["logs/user/10.0.0.4/Process-1.11.txt"] = "2026-01-31 10:00:01,000|score|INFO|11|5|run()|same\n"
+    assert said(write(tmp_path, tree), mini_batch=7) == [
+        "picked mini_batch=7",
+        "one",
+        "same",
+        "two",
+        "completed mini_batch=7",
+    ]
+    assert said(tmp_path, process="99") == ["another"]
+
+
+def test_a_file_that_goes_before_it_is_read(tree):
+    """Where a span has to look for the last record, a file that is gone is warned of."""
+    complaints = Complaints()
+    selection = reading.Selection([tree], complaints)
+    (tree / "logs/overview.txt").unlink()
+    wanted = dict.fromkeys(["level", "until"], "") | dict.fromkeys(
+        ["loggers", "processes", "nodes", "greps", "mini_batches"], ()
+    )
+    assert selection.wanted(since="1s", **wanted).since < "2026-01-31 10:00:04"
+    assert len(complaints.lines) == 1
+
+
+def test_an_object_without_a_time(tmp_path):
+    """Objects without a time have that of the record before them."""
+    (tmp_path / "a.jsonl").write_text('{"ts": 1769853600, "msg": "a"}\n{"msg": "b"}\n')
+    assert [record.time.timestamp() for record in read(tmp_path / "a.jsonl")] == [1769853600, 1769853600]
