@@ -56,6 +56,10 @@ def _dispatch(arguments: list[str]) -> int:
         from entry_script_helper.logtree import summarycommand  # noqa: PLC0415 - as above
 
         return summarycommand.main(f"{PROGRAM} summary", arguments[1:])
+    if arguments[:1] == ["report"]:
+        from entry_script_helper.logtree import reportcommand  # noqa: PLC0415 - as above
+
+        return reportcommand.main(f"{PROGRAM} report", arguments[1:])
     options = _parser().parse_args(arguments)
     return _where(as_json=options.json)
 
@@ -68,6 +72,7 @@ def _parser() -> Parser:
     commands.add_parser("run", add_help=False, help="run an entry script as ParallelRunStep does, on this machine")
     commands.add_parser("logs", add_help=False, help="show a run's logs, all processes and nodes merged by time")
     commands.add_parser("summary", add_help=False, help="say what failed in a run, and why, by its logs")
+    commands.add_parser("report", add_help=False, help="write one page about a run, with charts, that opens offline")
 
     where_text = "tell where this process is, as the helper sees it, and why"
     where = commands.add_parser("where", allow_abbrev=False, help=where_text, description=where_text)

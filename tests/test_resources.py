@@ -46,6 +46,12 @@ def test_a_nodes_table_is_curves_a_peak_and_a_limit():
     assert resources.limits(resources.usages([(Table(HEADING + rows), NODE)])) == {"10.0.0.4": 16000}
 
 
+def test_rows_of_earlier_runs_can_be_left_out():
+    """A table to which several runs have appended can be read from a time on."""
+    rows = "2026-01-31T12:00:00Z,50,16000,8000,9000,50\n2026-01-31T12:00:05Z,75,16000,1000,5000,30\n"
+    assert usage_of(HEADING + rows, since=NOON + 1).memory.points() == [(NOON + 5, 5000)]
+
+
 def test_a_processs_table_has_no_limit():
     """A process's table tells what the process used; its address space is not taken for memory."""
     content = "Utc Time,Cpu Percent,Cpu User Seconds,Memory Virtual (MB),Memory Used (MB),Memory Used Percent\n"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from datetime import datetime, timezone
 from typing import NamedTuple
 
 from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.rows import rows
 from entry_script_helper.logtree.thinning import Series
 
 TYPE_CHECKING = False
@@ -23,9 +23,6 @@ MOST_BINS = 300
 """Bins of a curve, unless asked otherwise: more than a screen has room for is not seen."""
 
 _UNITS = {"b": 1 / 1024**2, "bytes": 1 / 1024**2, "kb": 1 / 1024, "mb": 1.0, "gb": 1024.0, "tb": 1024.0**2}
-_CHUNK = 1 << 16
-_LONGEST_LINE = 1 << 16
-"""Bytes of a line beyond which it is no row of such a table."""
 
 
 class Usage(NamedTuple):
@@ -58,19 +55,22 @@ class Usage(NamedTuple):
         return self.memory.peak
 
 
-def usages(tables: Iterable[tuple[Entry, Place]], most_bins: int = MOST_BINS) -> Iterator[Usage]:
+def usages(
+    tables: Iterable[tuple[Entry, Place]], most_bins: int = MOST_BINS, since: float = -math.inf
+) -> Iterator[Usage]:
     """Yield what each performance table tells, table by table; those that tell nothing are left out.
 
     Args:
         tables: The files of a tree with what they are; those of other kinds are passed over.
         most_bins: How long the curves may be; 2 where only the peaks are wanted.
+        since: Rows of times before this one, in seconds since the epoch, are passed over.
 
     Raises:
         OSError: A file can't be read.
     """
     for entry, place in tables:
         if place.kind in (layouts.NODE_RESOURCES, layouts.PROCESS_RESOURCES):
-            found = usage(entry, place, most_bins)
+            found = usage(entry, place, most_bins, since)
             if found.processor.count or found.memory.count or found.memory_percent.count:
                 yield found
 
@@ -80,7 +80,7 @@ def limits(found: Iterable[Usage]) -> dict[str, float]:
     return {each.node: each.memory_total for each in found if each.memory_total}
 
 
-def usage(entry: Entry, place: Place, most_bins: int = MOST_BINS) -> Usage:
+def usage(entry: Entry, place: Place, most_bins: int = MOST_BINS, since: float = -math.inf) -> Usage:
     """Read one table. Rows that are no row of it are passed over.
 
     Raises:
@@ -88,11 +88,11 @@ def usage(entry: Entry, place: Place, most_bins: int = MOST_BINS) -> Usage:
     """
     processor, memory, percent = Series(most_bins), Series(most_bins), Series(most_bins)
     total = None
-    rows = csv.reader(_lines(entry), strict=False)
-    columns = _Columns(_next_row(rows) or [])
-    while (row := _next_row(rows)) is not None:
+    table = rows(entry)
+    columns = _Columns(next(table, []))
+    for row in table:
         moment = columns.time(row)
-        if moment is None:
+        if moment is None or not moment >= since:
             continue
         processor.add(moment, columns.number(row, "processor"))
         used, of = columns.number(row, "memory"), columns.number(row, "total")
@@ -161,28 +161,3 @@ def _moment(text: str) -> float | None:
     except ValueError:
         return None
     return whole.timestamp() + float(f"0.{found.group(7) or 0}")
-
-
-def _next_row(rows: Iterator[list[str]]) -> list[str] | None:
-    """Return the next row; an empty one for what is none, None at the end."""
-    try:
-        return next(rows, None)
-    except csv.Error:  # a NUL before Python 3.11, a field beyond the limit
-        return []
-
-
-def _lines(entry: Entry) -> Iterator[str]:
-    """Yield a file's whole lines, without those that are too long for a row, in bounded memory.
-
-    A last line without an end is left out: it may be half a row, and half of a number is another number.
-    """
-    offset, rest, is_too_long = 0, b"", False
-    while chunk := entry.read(offset, _CHUNK):
-        offset += len(chunk)
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if not is_too_long:
-                yield line.replace(b"\0", b"").decode("utf-8-sig", "backslashreplace")
-            is_too_long = False
-        if len(rest) > _LONGEST_LINE:
-            rest, is_too_long = b"", True

@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Member = TypeVar("Member")
 
@@ -77,11 +77,15 @@ class Spread(Generic[Member]):
 
     Args:
         most: How many are kept, at least 2.
+        heaviest: What they may weigh together; where they weigh more, fewer are kept.
+        weigh: Tells what one weighs; without it, each weighs nothing.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = max(2, most)
+    def __init__(self, most: int, heaviest: float = math.inf, weigh: Callable[[Member], float] | None = None) -> None:
+        self._most, self._heaviest = max(2, most), heaviest
+        self._weigh = weigh or _nothing
         self._kept: list[Member] = []
+        self._weight = 0.0
         self.step = 1
         """One of so many is kept."""
         self.count = 0
@@ -91,13 +95,19 @@ class Spread(Generic[Member]):
         """Add one."""
         if self.count % self.step == 0:
             self._kept.append(member)
+            self._weight += self._weigh(member)
         self.count += 1
-        if len(self._kept) > self._most:
+        while len(self._kept) > self._most or (self._weight > self._heaviest and len(self._kept) > 1):
             del self._kept[1::2]
             self.step *= 2
+            self._weight = sum(map(self._weigh, self._kept))
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._kept)
 
     def __len__(self) -> int:
         return len(self._kept)
+
+
+def _nothing(_member: object) -> float:
+    return 0.0
