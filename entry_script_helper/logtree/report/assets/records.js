@@ -18,7 +18,7 @@
     if (!all) { byId("records-kept").textContent = "The tree has no record."; return; }
     if (records.length === all) { byId("records-kept").textContent = `${plural(all, "record")}, all of them here.`; return; }
     const parts = Object.entries(data.recordCounts).filter(([, [, there]]) => there).map(([name, [kept, there]]) => (kept === there ? `all ${count(there)} ${name}` : `${count(kept)} of ${count(there)} ${name}`));
-    report.fill("records-kept", `${count(records.length)} of ${count(all)} records shown: ${parts.join(", ")}. Of what is not shown in full, the first, the last and an even selection of those between are. All: `, report.command());
+    report.fill("records-kept", `${count(records.length)} of ${count(all)} records shown: ${parts.join(", ")}. Where not all are, the first, the last and an even selection of those between are. All: `, report.command());
   }
 
   const wordsOf = (record) => (record.words ??= `${record.text}\n${record.logger}\n${record.path}`.toLowerCase());
