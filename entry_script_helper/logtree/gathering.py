@@ -164,7 +164,7 @@ class Gathering:
         """Return the problems, in no order."""
         for one in self._failed.values():
             self._last_tries[one.mini_batch] = max(one.number, self._last_tries.get(one.mini_batch, 0))
-        for one in self._failed.values():
+        for one in sorted(self._failed.values(), key=self._has_no_stacks):
             self._explain(one)
         self._take_ends()
         self._take_reports()
@@ -212,6 +212,9 @@ class Gathering:
         else:
             group.before_the_last += 1
 
+    def _has_no_stacks(self, one: Try) -> bool:
+        return one.status == TIMEOUT and self._stacks_of(Identity(one.node, one.process_name, one.process)) is None
+
     def _failure(self, one: Try, process: Identity) -> _Group | None:
         error, place = evidence.located(one.error)
         wrong = error.partition("run() returned ")
@@ -243,13 +246,15 @@ class Gathering:
     def _timeout(self, one: Try, process: Identity) -> _Group | None:
         stacks = self._stacks_of(process)
         places = signatures.places(stacks.traceback) if stacks else ()
-        place = str(places[0]) if places else ""
         title = one.error.partition("; the stacks of its threads are in ")[0] or "run() did not end in time"
+        signature = f"{problems.TIMEOUT}: {signatures.generalised(title)} @ "
+        if not places:  # it may well have hung where all others did
+            others = [group for signed, group in self.groups.items() if signed.startswith(signature)]
+            if len(others) == 1:
+                return others[0]
         where = f"{places[0].name}:{places[0].function}" if places else ""
-        sighting = _of_try(one, problems.TIMEOUT, title, f"timeout: {title} @ {where}")
-        told = self.groups.get(f"{problems.TIMEOUT}: {signatures.of_message(title)}")
-        if told is not None and not places:
-            return told
+        sighting = _of_try(one, problems.TIMEOUT, title, f"{signature}{where}")
+        place = str(places[0]) if places else ""
         return self._group(sighting._replace(place=place, traceback=stacks.traceback if stacks else ""))
 
     def _death(self, process: Identity, one: Try) -> _Group | None:

@@ -125,7 +125,7 @@ def _verdict(summary: Summary) -> str:
             f"{progress.failed_mini_batches:,} of them failed" if progress.failed_mini_batches else "",
             _number(summary.retries, "retry", "retries") if summary.retries else "",
         ]
-        return f"still running: {', '.join(filter(None, parts))}"
+        return f"still running: {', '.join(filter(None, parts))}".removesuffix(": ")
     count = sum(problem.count for problem in summary.problems) + summary.other_problems
     kinds = len(summary.problems)
     what = f"{_number(count, 'error')} of {_number(kinds, 'kind')}" if count else "no error"
