@@ -144,8 +144,6 @@ def _who(record: Record, place: Place) -> Sighting:
 def _exception(who: Sighting, chain: tuple[Raised, ...], text: str) -> Sighting:
     raised, root = chain[-1], chain[0]
     title = raised.title
-    if raised.frame is None and raised.message.startswith("run() returned "):
-        return _wrong_return(who, raised.message)
     is_service = raised.frame is None and bool(_SERVICE.search(title))
     return who._replace(
         kind=problems.STOPPED if is_service else _kind(chain, text),

@@ -296,12 +296,10 @@ class Gathering:
         for signature, group in list(self.groups.items()):
             if not group.example.is_report:
                 continue
+            short = group.example.short
             fitting = [
-                other
-                for other in self.groups.values()
-                if other is not group and other.example.short == group.example.short
+                each for each in self.groups.values() if each.example.short == short and not each.example.is_report
             ]
-            fitting = [other for other in fitting if not other.example.is_report]
             if fitting:
                 best = max(fitting, key=lambda other: len(other.processes.keys() & group.processes.keys()))
                 best.reports += group.reports

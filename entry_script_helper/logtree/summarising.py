@@ -195,12 +195,6 @@ class _Reader:
             self._take_tries(tryreading.from_table(_rows(entry), place, entry.path))
         elif place.kind == layouts.WORKER:
             self._read_worker(entry, place)
-        elif place.kind == layouts.STACKS:
-            self._take(
-                evidence.stacks_file(
-                    entry.read(max(0, entry.size() - _LARGEST_WHOLE), _LARGEST_WHOLE), entry.path, place
-                )
-            )
         else:
             signs = _ERROR_SIGNS if place.kind in {layouts.ERROR, layouts.PRINTED} else evidence.SIGNS
             self._take_records(self._records(entry, place, signs), place)
@@ -326,11 +320,45 @@ _MOST_PROCESSES = 10_000
 
 
 def _rows(entry: Entry) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table."""
-    data = entry.read(0, 256 << 20)
-    lines = data.decode("utf-8-sig", "backslashreplace").replace("\0", "").splitlines(keepends=True)
-    with contextlib.suppress(csv.Error):
-        yield from csv.DictReader(lines)
+    """Yield the rows of a table; what is no row is passed over.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    rows = csv.DictReader(_lines(entry))
+    while (row := _next_row(rows)) is not None:
+        yield row
+
+
+def _next_row(rows: Iterator[dict[str, str]]) -> dict[str, str] | None:
+    """Return the next row; one without fields for what is none, None at the end."""
+    try:
+        return next(rows, None)
+    except csv.Error:  # a field that is longer than any of such a table
+        return {}
+
+
+def _lines(entry: Entry) -> Iterator[str]:
+    """Yield a file's lines with their ends, without those that are too long for a row."""
+    offset, rest, is_too_long = 0, b"", False
+    while chunk := entry.read(offset, _CHUNK):
+        offset += len(chunk)
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if not is_too_long:
+                yield _text_of(line)
+            is_too_long = False
+        if len(rest) > _CHUNK:
+            rest, is_too_long = b"", True
+    if rest and not is_too_long:
+        yield _text_of(rest)
+
+
+def _text_of(line: bytes) -> str:
+    return line.replace(b"\0", b"").decode("utf-8-sig", "backslashreplace") + "\n"
+
+
+_CHUNK = 1 << 18
 
 
 def _memory(tree: Iterable[tuple[Entry, Place]], complaints: Complaints) -> Iterator[tuple[Peak, list[Point]]]:
