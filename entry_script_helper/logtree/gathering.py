@@ -219,11 +219,14 @@ class Gathering:
         error, place = evidence.located(one.error)
         wrong = error.partition("run() returned ")
         is_wrong = wrong[0] in {"", "TypeError: "} and bool(wrong[1])
-        named = signatures.named(error) or signatures.Raised("", error)
-        short = signatures.of_message("".join(wrong[1:])) if is_wrong else signatures.short(named)
+        named = signatures.named(error)
+        short = signatures.short(named or signatures.Raised("", error))
+        if is_wrong:
+            short = signatures.of_message("".join(wrong[1:]))
         fitting = [group for group in self.groups.values() if group.example.short == short]
         best = max(fitting, key=lambda group: (any(map(process.fits, group.processes)), -group.first), default=None)
-        best = best or self._within(one, process)
+        if best is None and named is None and not is_wrong:
+            best = self._within(one, process)
         if best is not None:
             return best
         title = ("".join(wrong[1:]) if is_wrong else error) or "a mini-batch failed; no reason is told"
@@ -231,7 +234,7 @@ class Gathering:
         return self._group(_of_try(one, kind, title, short)._replace(place=place))
 
     def _within(self, one: Try, process: Identity) -> _Group | None:
-        """Return what a process logged last in a try of which no error is told, or one that no log tells so."""
+        """Return what a process logged last in a try of which no exception is told."""
         if one.start is None or one.end is None:
             return None
         found: tuple[float, _Group] | None = None
