@@ -356,3 +356,16 @@ def test_nobody_reads_any_more(tmp_path):
     command = f"'{sys.executable}' -m entry_script_helper summary '{tmp_path}' | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
+
+
+def test_every_key_is_in_the_reference():
+    """docs/reference/summary.md has a row for every key of the JSON object, in its order, and no other."""
+    import dataclasses
+    from pathlib import Path
+
+    text = (Path(__file__).parent.parent / "docs" / "reference" / "summary.md").read_text(encoding="utf-8")
+    tables = [table.splitlines() for table in text.split("\n\n") if table.startswith("| key")]
+    keys = [[line.split("`")[1] for line in table if line.startswith("| `")] for table in tables]
+    fields = [[field.name for field in dataclasses.fields(kind)] for kind in (Summary, Progress, Problem, Straggler)]
+    fields[0] = ["state", "failed", "first_cause", *fields[0]]
+    assert keys == fields
