@@ -93,10 +93,10 @@ def _time(sighting: Sighting) -> float:
     return _NEVER if sighting.time is None else sighting.time
 
 
-def _quality(sighting: Sighting) -> tuple[bool, bool, bool, int]:
+def _quality(sighting: Sighting) -> tuple[bool, bool, int, int]:
     """Tell how much a sighting tells: more than a report, a traceback, a process; and in a file that helps more."""
-    has_process = bool(sighting.process_name or sighting.process)
-    return not sighting.is_report, bool(sighting.traceback), has_process, _HELP.get(sighting.file_kind, 0)
+    place = bool(sighting.process_name) + bool(sighting.process) + bool(sighting.node)
+    return not sighting.is_report, bool(sighting.traceback), place, _HELP.get(sighting.file_kind, 0)
 
 
 _HELP = {layouts.USER: 3, layouts.ERROR: 2, layouts.PRINTED: 1}
