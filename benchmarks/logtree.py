@@ -103,6 +103,7 @@ def merge(folder, rounds, _gigabytes):
     commands["... --level error"] = ours(folder, "--level", "error")
     commands["... --grep"] = ours(folder, "--grep", "mini-batch 1999 ")
     commands["... --label"] = ours(folder, "--label")
+    commands["entry-script-helper summary"] = [sys.executable, "-m", "entry_script_helper", "summary", folder]
     if shutil.which("lnav"):
         commands["lnav -n"] = ["lnav", "-n", *paths]
     note = (
