@@ -249,12 +249,12 @@ def test_told_at_the_end(workplace, way):
         f"""
         def work():
             for number in range(6): logging.getLogger("x").info("a")
-        def end():
-            for number in range(3): logging.getLogger("x").info("a")
+        class Late:
+            def __del__(self):  # when modules are taken down, after all that runs at exit
+                for number in range(3): log.info("a")
         if __name__ == "__main__":
-            import atexit
-            atexit.register(end)  # so early that it runs after all of ours
             log = config("x", rate_limit=2)
+            late = Late()
             if {way!r} == "raw fork":
                 work()
                 child = os.fork()
