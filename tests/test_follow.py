@@ -11,6 +11,7 @@ import sys
 import threading
 
 import pytest
+from logtreebits import Bytes
 
 from entry_script_helper.logtree import follow as follow_module
 from entry_script_helper.logtree import layouts, merge
@@ -161,6 +162,31 @@ def test_files_that_cannot_be_looked_at(folder):
         "b",
         "c",
     ]
+
+
+def test_a_look_that_fails_shows_nothing(folder):
+    """A file that can't be read between two looks is looked at again."""
+    entry = Bytes(LINE.format(1, "a").encode())
+    file = LogFile(entry, layouts.place(entry.path), entry.path)
+    heard = Complaints()
+
+    def stop(_seconds):
+        entry.error = OSError("gone")
+        if entry.reads > 20:
+            raise KeyboardInterrupt
+
+    follower = follow_module.Follower(
+        [file, file._replace(path="unwanted")],
+        list,
+        lambda file: None if file.path == "unwanted" else merge.Stream(file.entry, heard, merge.everything),
+        pause=stop,
+    )
+    shown = []
+    entry.reads = 18
+    with contextlib.suppress(KeyboardInterrupt):
+        for items in follower.run():
+            shown += items
+    assert shown == []
 
 
 def test_a_last_line_without_a_newline_is_shown_after_a_while(folder, follow):

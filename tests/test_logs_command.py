@@ -100,6 +100,13 @@ def test_colours_and_labels(tree):
     ]
 
 
+def test_many_labelled_lines(tmp_path):
+    """A label is before each line of any number of records."""
+    lines = [f"2026-01-31 10:00:00,{number % 1000:03}|INFO|1|x\n".encode() for number in range(1000)]
+    (tmp_path / "a.txt").write_bytes(b"".join(lines))
+    assert run(tmp_path / "a.txt", "--label") == b"".join(b"a.txt | " + line for line in lines)
+
+
 def test_json(tree):
     """One object a line, with all that a record tells."""
     objects = [json.loads(line) for line in run(tree, "--json", "--level", "warning").splitlines()]

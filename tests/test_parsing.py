@@ -169,6 +169,7 @@ def test_which_time_of_an_object():
     event = '{"event": "x", "d": {"time": "2020-01-01 00:00:00"}, '
     assert shapes.key_of(event + '"timestamp": "2026-01-31 10:00:00"}') == "2026-01-31 10:00:00"
     assert shapes.key_of(event + '"timestamp": "2026-01-31 10:00:00') == "2020-01-01 00:00:00"
+    assert shapes.key_of(event + '"timestamp": "2026-01-31 10:00:00", x') == "2020-01-01 00:00:00"
     assert shapes.key_of(event + '"e": {"timestamp": "2026-01-31 10:00:00"}}') == "2020-01-01 00:00:00"
     assert (
         shapes.key_of('{"a": 1, "time": "2020-01-01 00:00:00", "timestamp": "2026-01-31 10:00:00"}')
