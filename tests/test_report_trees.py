@@ -92,18 +92,19 @@ def test_what_cannot_be_read_is_complained_about_once(tmp_path):
 def test_a_file_that_vanishes_is_complained_about(tmp_path, monkeypatch):
     """A table that is gone when it is read is a complaint, and the page is drawn without it."""
     folder = trees.today(tmp_path / "run")
-    listed = tree.sources.entries
+    gather = tree.gathering.gather
 
-    def entries(paths, complaints):
-        found = listed(paths, complaints)
-        for path in [*folder.rglob("*.csv")]:
+    def after_they_are_gone(*parts):
+        for path in list(folder.rglob("*.csv")):
             path.unlink()
-        return found
+        return gather(*parts)
 
-    monkeypatch.setattr(tree.sources, "entries", entries)
+    monkeypatch.setattr(tree.gathering, "gather", after_they_are_gone)
     read, said = drawn(tmp_path, folder)
-    assert [line for line in said if ".csv" in line]
-    assert read.data["resources"]["nodes"] == []
+    assert [line for line in said if "processed_mini-batches.csv" in line]
+    assert [line for line in said if "/perf/" in line]
+    assert (read.data["tries"], read.data["resources"]["nodes"]) == ([], [])
+    assert read.data["records"]
 
 
 def test_a_run_that_goes_on_is_drawn(tmp_path):
@@ -172,10 +173,11 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys):
 
 def test_complaints_are_on_standard_error(tmp_path, capsys):
     """What can't be read is said on standard error, a line each, and does not keep the page from being written."""
-    folder = trees.unreadable(tmp_path / "run")
+    folder = trees.looping_links(tmp_path / "run")
     assert main(["report", str(folder), "-o", str(tmp_path / "page.html")]) == 0
     said = capsys.readouterr()
     assert said.out.startswith(f"{tmp_path}/page.html: ")
+    assert said.err.splitlines()
     assert all(line.startswith("entry-script-helper report: ") for line in said.err.splitlines())
 
 

@@ -29,7 +29,7 @@
   report.fill("rates-rows", rates.times.map((time, place) => element("tr", {}, element("th", { scope: "row" }, report.moment(time - rates.width / 2)), element("td", { class: "number" }, count(rates.items[place])), element("td", { class: "number" }, count(rates.miniBatches[place])))));
 
   const resources = data.resources;
-  const MOST_NAMED = 8;
+  const MOST_LINES = 4; // of a legend
   const GROUPS = [["nodes", resources.nodes, (usage) => `node ${usage.node}`], ["processes", resources.processes, (usage) => report.processLabel(usage)]];
   const names = [...new Set([...resources.nodes, ...resources.processes].map((usage) => usage.node))].sort();
   const select = byId("resources-node");
@@ -37,7 +37,7 @@
   const wanted = (usages) => usages.filter((usage) => !select.value || usage.node === select.value);
   const limitOf = (usages) => { const limits = new Set(usages.map((usage) => usage.limit)); return limits.size === 1 ? [...limits][0] : null; };
 
-  function curves(usages, named, quantity) {
+  function curves(group, usages, named, quantity) {
     return () => {
       const drawn = wanted(usages).filter((usage) => usage[quantity][0].length);
       if (!drawn.length) return null;
@@ -47,10 +47,12 @@
       const limit = quantity === "memory" ? limitOf(drawn) : null;
       const shapes = limit ? [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: limit, y1: limit, line: { color: report.colour("failed"), width: 1.5, dash: "dash" } }] : [];
       const annotations = limit ? [{ xref: "paper", x: 1, y: limit, xanchor: "right", yanchor: "bottom", showarrow: false, text: `the node’s memory: ${count(Math.round(limit))} MB`, font: { color: report.colour("failed"), size: 11 } }] : [];
-      const lines = Math.ceil(Math.min(drawn.length, MOST_NAMED) / 2);
+      // Beside each other where there is room; on a phone fewer are named, the table below has them all.
+      const across = byId(`${group}-${quantity}-chart`).clientWidth < 460 ? 1 : 2;
+      const lines = Math.min(Math.ceil(drawn.length / across), MOST_LINES);
       return {
         data: drawn.map((usage, place) => ({
-          ...trace, name: report.plain(named(usage)), meta: unit(usage), showlegend: drawn.length > 1 && place < MOST_NAMED,
+          ...trace, name: report.plain(named(usage)), meta: unit(usage), showlegend: drawn.length > 1 && place < MOST_LINES * across,
           x: usage[quantity][0].map(report.milliseconds), y: usage[quantity][1],
           line: { color: report.colour(`curve-${(place % COLOURS) + 1}`), dash: DASHES[Math.floor(place / COLOURS) % DASHES.length], width: 1.6 },
         })),
@@ -66,7 +68,7 @@
   }
   const draws = [];
   for (const [group, usages, named] of GROUPS) {
-    for (const quantity of ["memory", "processor"]) draws.push(report.chart(`${group}-${quantity}-chart`, curves(usages, named, quantity)));
+    for (const quantity of ["memory", "processor"]) draws.push(report.chart(`${group}-${quantity}-chart`, curves(group, usages, named, quantity)));
   }
 
   function sayShown() {
@@ -75,7 +77,7 @@
     if (resources.nodeCount) parts.push(`${count(nodes.length)} of ${plural(resources.nodeCount, "node")}`);
     if (resources.processCount) parts.push(`${count(processes.length)} of ${plural(resources.processCount, "process", "processes")}`);
     byId("resources-shown").textContent = parts.length
-      ? `${parts.join(" and ")} shown: those that used the most memory. Curves keep the lowest and the highest value of each stretch of time.`
+      ? `${parts.join(" and ")} shown: those that used the most memory. Curves keep the lowest and the highest value of each stretch of time; times are in UTC.`
       : "The tree has no table of resources that could be read.";
     const rows = [];
     for (const [group, usages, named] of GROUPS) {
