@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from cluster import Cluster, free_port, kill_all
@@ -315,23 +317,6 @@ def test_joining_and_leaving(free_engine, own):
     assert "no Dask worker is there at tcp://127.0.0.1:" in free_engine.said
 
 
-def test_scheduler_restarted(free_engine, own):
-    """A scheduler that is killed and comes back costs no item, and no mini-batch a try."""
-    names = free_engine.inputs(60)
-    free_engine.script(SLOW)
-    own.worker("a", supervised=True)
-    own.worker("b", supervised=True)
-    own.wait_for_workers(2)
-    process = free_engine.launch(run_max_try=1)
-    wait_until(lambda: has_begun(free_engine))
-    kill_all(own.scheduler)
-    (own.path / "scheduler.log").unlink()
-    own.start()
-    result = free_engine.end(process)
-    assert (result["exit_code"], result["retries"]) == (0, 0), (result, free_engine.said)
-    assert sorted(free_engine.rows) == names
-
-
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A directory with a script and input, for runs from this very process."""
@@ -371,6 +356,137 @@ def test_no_worker(here, own, monkeypatch, capsys):
     assert f"no Dask worker is there at {own.address}: waiting up to 0.7 s" in capsys.readouterr().err
 
 
+POISON = """
+import os, signal, time
+def run(mini_batch):
+    if mini_batch[0].endswith("7"):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(1000)
+    return [os.path.basename(path) for path in mini_batch]
+"""
+
+
+def test_mini_batch_that_ends_its_dask_worker(free_engine, own):
+    """A mini-batch at which the Dask worker itself died has a try less, and the others of its chunk have all."""
+    names = free_engine.inputs(20)
+    free_engine.script(POISON)
+    own.worker("a")
+    own.worker("b")
+    own.wait_for_workers(2)
+    result = free_engine.run(73, run_max_try=2)
+    assert errors(result)[0].startswith("the worker process died: its Dask worker tcp://127.0.0.1:")
+    assert sorted(free_engine.rows) == [name for name in names if name not in ("f0007", "f0017")]
+    assert (result["failed_mini_batches"], result["deaths"], result["retries"]) == (2, 4, 2)
+
+
+def test_init_that_ends_its_dask_worker(free_engine, own):
+    """Where Dask workers come and go without end, and nothing is scored, the run stops."""
+    free_engine.inputs(3)
+    free_engine.script("import os, time\ndef init():\n    os.kill(os.getppid(), 9)\n    time.sleep(1000)\n")
+    own.worker("a")
+    own.wait_for_workers(1)
+    result = free_engine.run(74, run_max_try=1)
+    assert result["stopped"] == "2 processes in a row were lost before they had scored any"
+    assert errors(result)[0].startswith("the worker process was lost: its Dask worker tcp://127.0.0.1:")
+
+
+def in_thread(path, address, **options):
+    """Begin a run of its own in this process; return its thread, and the list that its result comes to."""
+    (path / "score.py").write_text(SLOW)
+    for number in range(60):
+        (path / "in" / f"f{number:02}").write_text("")
+    results = []
+    options = {"scheduler": address, "mini_batch_size": 1, "resource_monitor_interval": 0, **options}
+    thread = threading.Thread(target=lambda: results.append(simulate("score.py", "in", **options)), daemon=True)
+    thread.start()
+    journals = path / "parallel_run_step.txt.part"
+    wait_until(lambda: sum(file.stat().st_size for file in journals.glob("*.rows")) > 20)
+    return thread, results
+
+
+def test_nobody_left(here, own, monkeypatch):
+    """Where all workers are gone for too long the run stops, and goes on without a cluster."""
+    from entry_script_helper.simulator.cluster import crew
+
+    monkeypatch.setattr(crew, "PATIENCE", 1.0)
+    worker = own.worker()
+    own.wait_for_workers(1)
+    thread, results = in_thread(here, own.address)
+    kill_all(worker)
+    thread.join(60)
+    (result,) = results
+    assert result.stopped == f"no Dask worker was there at {own.address} for 1 s"
+    assert result.exit_code == 73
+    again = simulate("score.py", "in", mini_batch_size=1, processes=2, resume=True)
+    assert again.resumed_mini_batches == result.succeeded_mini_batches
+    assert (again.succeeded, len(set(again.rows()))) == (61, 61)
+
+
+def test_scheduler_restarted(here, own, monkeypatch):
+    """A scheduler that is killed and comes back, however late, costs no item, and no mini-batch a try."""
+    from entry_script_helper.simulator.cluster import connection
+
+    monkeypatch.setattr(connection, "_CONNECT", 0.5)  # the client gives up before the scheduler is back
+    own.worker("a", supervised=True)
+    own.worker("b", supervised=True)
+    own.wait_for_workers(2)
+    thread, results = in_thread(here, own.address, run_max_try=1)
+    kill_all(own.scheduler)
+    (own.path / "scheduler.log").unlink()
+    time.sleep(2)
+    monkeypatch.setattr(connection, "_CONNECT", 10.0)
+    own.start()
+    thread.join(100)
+    (result,) = results
+    assert (result.exit_code, result.retries, len(set(result.rows())), len(result.rows())) == (0, 0, 61, 61)
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory):
+    """Return the variables for Dask workers that have this package otherwise: code that is run as they start."""
+
+    def variables(code, name="sitecustomize"):
+        directory = tmp_path_factory.mktemp("elsewhere")
+        (directory / f"{name}.py").write_text(code)
+        return {"PYTHONPATH": os.pathsep.join([str(directory), *sys.path])}
+
+    return variables
+
+
+def test_worker_without_the_package(here, own, elsewhere):
+    """A Dask worker that lacks this package is bad input: one line says which, and what to install."""
+    own.worker(variables=elsewhere("raise ImportError('none here')", "entry_script_helper"))
+    own.wait_for_workers(1)
+    with pytest.raises(UsageError) as caught:
+        simulate("score.py", "in", scheduler=own.address)
+    assert str(caught.value).startswith(f"the Dask worker {own.address.rpartition(':')[0]}:")
+    assert "can't take part: " in str(caught.value)
+    assert "install entry-script-helper " in str(caught.value)
+
+
+OTHER = "import entry_script_helper\nentry_script_helper.__version__ = '0.0.1'\n"
+
+
+def test_worker_of_another_version(here, own, elsewhere):
+    """A Dask worker with another version of this package is bad input."""
+    own.worker(variables=elsewhere(OTHER))
+    own.wait_for_workers(1)
+    with pytest.raises(UsageError, match=r"has entry-script-helper 0.0.1, and this is .*: install the same on both"):
+        simulate("score.py", "in", scheduler=own.address)
+
+
+def test_unfit_worker_that_joins_late(here, own, elsewhere):
+    """A Dask worker that can't take part and joins a run that goes on is not used."""
+    own.worker("a")
+    own.wait_for_workers(1)
+    thread, results = in_thread(here, own.address)
+    own.worker("b", variables=elsewhere(OTHER))
+    thread.join(100)
+    (result,) = results
+    assert (result.exit_code, result.succeeded, result.processes) == (0, 61, 1)
+    assert "|warning: the Dask worker tcp://" in (here / "logs" / "master.txt").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -403,3 +519,50 @@ sys.exit(main(["run", "score.py", "--input", "in", "--scheduler", "tcp://127.0.0
         "entry-script-helper: error: --scheduler needs distributed, which can't be imported: "
         "pip install 'entry-script-helper[dask]' (or distributed alone)\n"
     )
+
+
+# ---- TLS
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """An authority, and a certificate for 127.0.0.1 that it signed."""
+    path = tmp_path_factory.mktemp("tls")
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificates, and is not here")
+    (path / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost")
+    for command in (
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 2",
+        "req -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=localhost",
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile names",
+    ):
+        subprocess.run(["openssl", *command.split()], cwd=path, check=True, capture_output=True, timeout=60)
+    return path
+
+
+def test_tls(here, certificates, tmp_path_factory, capsys):
+    """With TLS both sides show certificates, and there is no warning; without, the scheduler is not reached."""
+    files = {name: str(certificates / f"{name}.pem") for name in ("ca", "cert", "key")}
+    options = [f"--tls-ca-file={files['ca']}", f"--tls-cert={files['cert']}", f"--tls-key={files['key']}"]
+    place = tmp_path_factory.mktemp("own")
+    cluster = Cluster(place, f"tls://127.0.0.1:{free_port()}", options=options)
+    own = {"tls_ca_file": files["ca"], "tls_cert": files["cert"], "tls_key": files["key"]}
+    try:
+        cluster.start()
+        cluster.worker()
+        result = simulate("score.py", "in", scheduler=cluster.address, **own, quiet=False)
+        assert result.succeeded == 1
+        assert "encrypted" not in capsys.readouterr().err
+        code = f"""
+import sys
+from entry_script_helper.simulator.cluster import connection
+from entry_script_helper.cli import main
+connection._CONNECT = 1.0
+sys.exit(main(["run", "score.py", "--input", "in", "--scheduler", {cluster.address!r}]))
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2
+        assert "both trust each other: --tls-ca-file, --tls-cert and --tls-key, or Dask's own" in done.stderr
+        assert done.stderr.count("\n") == 1
+    finally:
+        cluster.close()

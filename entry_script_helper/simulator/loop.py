@@ -265,6 +265,8 @@ class Loop:
     def _rested(self, seat: _Seat, result: Death | None) -> None:
         if result is None:
             self._idle.append(seat)
+        elif result.is_lost:  # who has nothing to do may leave
+            self._lose(seat, result)
         else:
             self._finished(seat, result)
 

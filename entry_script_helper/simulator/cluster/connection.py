@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import pickle
+import socket
 import threading
+import time
+from concurrent.futures import Future
 
 from entry_script_helper.errors import MissingExtraError, UsageError
 from entry_script_helper.simulator.cluster import node
@@ -17,7 +20,6 @@ except ImportError as error:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from typing import Any
 
     from entry_script_helper.simulator.settings import Settings
@@ -29,7 +31,10 @@ _LOOK_UP = 1.0
 """Seconds between two looks at who the workers are."""
 
 _CLOSE = 1.5
-"""Seconds that saying good-bye may take: Ctrl-C is to stop a run within two."""
+"""Seconds that saying good-bye may take after Ctrl-C, which is to stop a run within two."""
+
+_AGAIN = 0.2
+"""Seconds between two tries to reach a scheduler."""
 
 
 class Connection:
@@ -67,27 +72,32 @@ class Connection:
 
         The future is cancelled where the connection is lost. Where that worker is gone it may never end.
         """
-        executor = self._executors.get(address)
-        if executor is None:
-            executor = self._executors[address] = self._client.get_executor(
-                workers=[address], pure=False, retries=0, allow_other_workers=False
-            )
-        future: Future[Any] = executor.submit(node.do, pickle.dumps((function, arguments)))
+        try:
+            executor = self._executors.get(address)
+            if executor is None:
+                executor = self._executors[address] = self._client.get_executor(
+                    workers=[address], pure=False, retries=0, allow_other_workers=False
+                )
+            future: Future[Any] = executor.submit(node.do, pickle.dumps((function, arguments)))
+        except Exception:  # noqa: BLE001 - the connection is lost: each version has its own way to say so
+            future = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
         return future
 
-    def close(self, run: str) -> None:
+    def close(self, run: str, *, is_urgent: bool) -> None:
         """End all that a run has on the nodes, as far as they can be reached now, and the connection."""
         self._over.set()
         thread = threading.Thread(target=self._say_goodbye, args=(run,), name="say-goodbye", daemon=True)
         thread.start()
-        thread.join(_CLOSE)
+        thread.join(_CLOSE if is_urgent else _CONNECT)
         self._logger.setLevel(self._level)
 
     def _say_goodbye(self, run: str) -> None:
         with contextlib.suppress(Exception):  # the cluster may be gone by now
             self._client.run(node.end, run, on_error="ignore")
         with contextlib.suppress(Exception):
-            self._client.close(timeout=_CLOSE)
+            self._client.close(timeout=_CONNECT)
 
     def _keep_up(self) -> None:
         """Look who the workers are, now and then; None while the scheduler can't be asked."""
@@ -101,6 +111,7 @@ class Connection:
                 self.workers = None
 
     def _new_client(self) -> Any:  # noqa: ANN401 - of a package without types
+        _reach(self._address)
         make: Any = distributed.Client  # it has types in some of its versions only
         return make(
             self._address,
@@ -115,6 +126,24 @@ class Connection:
 def host_of(address: str) -> str:
     """Return the host in an address."""
     return address.rpartition("://")[2].rpartition(":")[0].strip("[]")
+
+
+def _reach(address: str) -> None:
+    """Wait until something listens at a scheduler's address: a client that has failed to is not tidy.
+
+    Raises:
+        OSError: Nothing did in time.
+    """
+    end = time.monotonic() + _CONNECT
+    while address.startswith(("tcp://", "tls://", "ws://", "wss://")):
+        try:
+            socket.create_connection((host_of(address), int(address.rpartition(":")[2])), _CONNECT).close()
+        except OSError:  # noqa: PERF203 - it waits
+            if time.monotonic() > end:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return
 
 
 def _security(settings: Settings) -> Any:  # noqa: ANN401 - of a package without types

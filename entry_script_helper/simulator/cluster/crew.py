@@ -61,7 +61,7 @@ class DaskCrew:
     ) -> None:
         if kind is None:
             self._fetch_logs()
-        self._connection.close(self._briefing.run)
+        self._connection.close(self._briefing.run, is_urgent=kind is not None and issubclass(kind, KeyboardInterrupt))
         for token in self._briefing.tokens:
             with contextlib.suppress(OSError):
                 os.remove(token)
@@ -95,15 +95,13 @@ class DaskCrew:
         for host in list(self._hosts.values()):
             try:
                 host.get_ready()
-            except UsageError as error:  # noqa: PERF203 - of one host
+            except UsageError as error:
                 if host.was_first:
                     raise
                 host.is_refused = True
                 self._say(f"warning: {error}")
-        for host in self._ready():
+            host.beat()
             host.slots = [slot for slot in host.slots if slot.is_there]
-            for slot in host.slots:
-                slot.beat()
         return self._new_slots() if is_wanted and self._connection.workers is not None else []
 
     def waits(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from concurrent.futures import CancelledError
+import time
+from concurrent.futures import CancelledError, Future
 
 import entry_script_helper
 from entry_script_helper.errors import UsageError
@@ -14,12 +15,14 @@ from entry_script_helper.simulator.settings import PER_THREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from typing import Any
 
     from entry_script_helper.simulator.cluster.connection import Connection
     from entry_script_helper.simulator.cluster.slot import DaskSlot
     from entry_script_helper.simulator.settings import Settings
+
+_BEAT = 10.0
+"""Seconds between two words to a node that the master is there."""
 
 
 @dataclasses.dataclass
@@ -63,7 +66,7 @@ class Host:
         briefing: What it is told of the run.
         address: Its address.
         threads: How many tasks it takes at a time.
-        was_first: Whether it was there when the run began.
+        was_first: Whether it was there when the run began: then a run does not begin where it can't take part.
     """
 
     def __init__(self, briefing: Briefing, address: str, threads: int, *, was_first: bool) -> None:
@@ -78,13 +81,26 @@ class Host:
         """Where its processes' journals are, on the node."""
         self.log_dir = os.path.join(briefing.settings.working_dir, "logs")
         self._briefing = briefing
+        self._beat: Future[Any] = Future()
+        self._beat.set_result(None)
+        self._last = time.monotonic()
         self._sight: node.Sight | None = None
         self._waiting: Future[Any] | None = None
 
     def submit(self, function: str, *arguments: object) -> Future[Any]:
         """Have the Dask worker call a function of `node`."""
-        arguments = (self.run,) if function == "beat" else arguments
         return self._briefing.connection.submit(self.address, function, *arguments)
+
+    def look_again(self) -> None:
+        """Take nothing for known of the node: its Dask worker may be another, at the same address."""
+        self.is_ready = False
+        self._sight = self._waiting = None
+
+    def beat(self) -> None:
+        """Tell the node now and then that the master is there, but when it has not heard the last."""
+        if self.is_ready and self._beat.done() and time.monotonic() - self._last > _BEAT:
+            self._last = time.monotonic()
+            self._beat = self.submit("beat", self.run)
 
     def forget_workers(self) -> None:
         """Take nobody for there until the scheduler has been asked anew: the connection was lost."""
@@ -151,4 +167,4 @@ class Host:
         self.folder = (
             os.path.dirname(self._briefing.tokens[0]) if self.shares else os.path.join(sight.directory, "journals")
         )
-        self.is_ready = True
+        self.is_ready, self.was_first = True, False

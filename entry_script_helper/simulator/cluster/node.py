@@ -181,16 +181,10 @@ class _Run:
         self.processes: dict[str, _Process] = {}
         self.monitor: Monitor | None = None
 
-    def end_the_forgotten(self) -> bool:
-        """End the processes of which the master has not spoken for too long; return whether none is left, nor word."""
-        limit = time.monotonic() - LEASE
-        for name, process in list(self.processes.items()):
-            if process.is_busy or process.last > limit:
-                self.last = max(self.last, process.last if not process.is_busy else time.monotonic())
-            else:
-                del self.processes[name]
-                process.close(Child.kill)
-        return not self.processes and self.last < limit
+    def is_forgotten(self) -> bool:
+        """Tell whether there was no word of the master for too long, and nothing is under way."""
+        last = max([self.last, *(process.last for process in list(self.processes.values()))])
+        return last < time.monotonic() - LEASE and not any(process.is_busy for process in list(self.processes.values()))
 
     def close(self) -> None:
         """Leave nothing."""
@@ -266,8 +260,8 @@ def call(place: Place, serial: int, function: Callable[..., object], arguments: 
 def beat(run: str) -> None:
     """Take note that the master is there."""
     found = _runs.get(run)
-    for process in list(found.processes.values()) if found is not None else ():
-        process.last = time.monotonic()
+    if found is not None:
+        found.last = time.monotonic()
 
 
 def leave(place: Place) -> None:
@@ -316,7 +310,7 @@ def _look_after_masters() -> None:
     while True:
         time.sleep(_LOOK_UP)
         for name, run in list(_runs.items()):
-            if run.end_the_forgotten():
+            if run.is_forgotten():
                 end(name)
         with _lock:
             if not _runs:

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from entry_script_helper.simulator.cluster.host import Host
     from entry_script_helper.simulator.settings import Settings
 
-_BEAT = 10.0
-"""Seconds after which an idle process is told that the master is there."""
-
 _FAREWELL = 10.0
 """Seconds that leaving may take."""
 
@@ -51,7 +48,6 @@ class DaskSlot:
         self._generation = self._serial = 0
         self._outer: Future[Any] | None = None
         """The task that it has."""
-        self._last = time.monotonic()
         self._tries: list[Any] = []
         self._writer: journal.Writer | None = None
         self._journal = ""
@@ -117,6 +113,7 @@ class DaskSlot:
             is_innocent: Whether nothing that it did can be the cause.
         """
         self.is_there = False
+        self._host.look_again()
         if is_innocent:
             self._host.forget_workers()
             return Death(reason, is_lost=True, is_innocent=True)
@@ -154,13 +151,6 @@ class DaskSlot:
         if self._outer is not None:
             _resolve(self._outer, None)
 
-    def beat(self) -> None:
-        """Tell the node that the master is there, where the process has had nothing to do for a while."""
-        if self._outer is None and time.monotonic() - self._last > _BEAT:
-            self._last = time.monotonic()
-            with contextlib.suppress(Exception):  # the connection is lost, of which others tell
-                self._beat = self._host.submit("beat")
-
     def renew(self) -> None:
         """Have the next task run in a new process."""
         self._generation += 1
@@ -192,16 +182,11 @@ class DaskSlot:
 
     def _task(self, function: str, *arguments: object) -> Future[Any]:
         outer: Future[Any] = Future()
-        self._last = time.monotonic()
         if not self.is_there:
             outer.set_result(None)
             return outer
         self._outer = outer
-        try:
-            inner = self._host.submit(function, *arguments)
-        except Exception:  # noqa: BLE001 - the connection is closed
-            inner = Future()
-            inner.cancel()
+        inner = self._host.submit(function, *arguments)
         inner.add_done_callback(lambda done: _resolve(outer, done))
         return outer
 
