@@ -301,16 +301,29 @@ def test_killed_processes(free_engine, own):
     assert "Process-1 started" in (free_engine.path / "logs" / "master.txt").read_text()
 
 
+def held(path):
+    """Return a script whose run() waits until there is a file, so that a run goes on as long as a test needs it."""
+    return f"""
+import os, time
+def run(mini_batch):
+    while not os.path.exists({str(path)!r}):
+        time.sleep(0.05)
+    return [os.path.basename(path) for path in mini_batch]
+"""
+
+
 def test_joining_and_leaving(free_engine, own):
     """A Dask worker that joins takes part, and one that leaves is not missed; without any, the run waits."""
-    names = free_engine.inputs(60)
-    free_engine.script(SLOW)
+    names = free_engine.inputs(30)
+    free_engine.script(held(free_engine.path / "go"))
     process = free_engine.launch()
     first = own.worker("a")
-    wait_until(lambda: has_begun(free_engine))
+    wait_until(lambda: len(own.children()) == 1)
     own.worker("b", threads=2)
     wait_until(lambda: len(own.children()) == 3)
     first.terminate()
+    wait_until(lambda: len(own.children()) == 2)
+    (free_engine.path / "go").touch()
     result = free_engine.end(process)
     assert sorted(free_engine.rows) == names
     assert result["processes"] == 3
@@ -390,9 +403,9 @@ def test_init_that_ends_its_dask_worker(free_engine, own):
     assert errors(result)[0].startswith("the worker process was lost: its Dask worker tcp://127.0.0.1:")
 
 
-def in_thread(path, address, **options):
+def in_thread(path, address, script=SLOW, **options):
     """Begin a run of its own in this process; return its thread, and the list that its result comes to."""
-    (path / "score.py").write_text(SLOW)
+    (path / "score.py").write_text(script)
     for number in range(60):
         (path / "in" / f"f{number:02}").write_text("")
     results = []
@@ -400,7 +413,7 @@ def in_thread(path, address, **options):
     thread = threading.Thread(target=lambda: results.append(simulate("score.py", "in", **options)), daemon=True)
     thread.start()
     journals = path / "parallel_run_step.txt.part"
-    wait_until(lambda: sum(file.stat().st_size for file in journals.glob("*.rows")) > 20)
+    wait_until(lambda: sum(file.stat().st_size for file in journals.glob("*.rows")) > 20 or script != SLOW)
     return thread, results
 
 
@@ -454,7 +467,7 @@ def elsewhere(tmp_path_factory):
 
 
 def test_worker_without_the_package(here, own, elsewhere):
-    """A Dask worker that lacks this package is bad input: one line says which, and what to install."""
+    """A Dask worker that lacks this package is bad input: one line says which, and what to install. It lives on."""
     own.worker(variables=elsewhere("raise ImportError('none here')", "entry_script_helper"))
     own.wait_for_workers(1)
     with pytest.raises(UsageError) as caught:
@@ -462,6 +475,7 @@ def test_worker_without_the_package(here, own, elsewhere):
     assert str(caught.value).startswith(f"the Dask worker {own.address.rpartition(':')[0]}:")
     assert "can't take part: " in str(caught.value)
     assert "install entry-script-helper " in str(caught.value)
+    assert len(own.dask_workers()) == 1
 
 
 OTHER = "import entry_script_helper\nentry_script_helper.__version__ = '0.0.1'\n"
@@ -479,12 +493,14 @@ def test_unfit_worker_that_joins_late(here, own, elsewhere):
     """A Dask worker that can't take part and joins a run that goes on is not used."""
     own.worker("a")
     own.wait_for_workers(1)
-    thread, results = in_thread(here, own.address)
+    thread, results = in_thread(here, own.address, held(here / "go"))
+    wait_until(own.children)
     own.worker("b", variables=elsewhere(OTHER))
+    wait_until(lambda: "|warning: the Dask worker tcp://" in (here / "logs" / "master.txt").read_text())
+    (here / "go").touch()
     thread.join(100)
     (result,) = results
     assert (result.exit_code, result.succeeded, result.processes) == (0, 61, 1)
-    assert "|warning: the Dask worker tcp://" in (here / "logs" / "master.txt").read_text()
 
 
 @pytest.mark.parametrize(
@@ -532,6 +548,7 @@ def certificates(tmp_path_factory):
         pytest.skip("openssl makes the certificates, and is not here")
     (path / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost")
     for command in (
+        "req -x509 -newkey rsa:2048 -nodes -keyout other.key -out stranger.pem -subj /CN=stranger -days 2",
         "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 2",
         "req -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=localhost",
         "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile names",
@@ -542,7 +559,7 @@ def certificates(tmp_path_factory):
 
 def test_tls(here, certificates, tmp_path_factory, capsys):
     """With TLS both sides show certificates, and there is no warning; without, the scheduler is not reached."""
-    files = {name: str(certificates / f"{name}.pem") for name in ("ca", "cert", "key")}
+    files = {name: str(certificates / f"{name}.pem") for name in ("ca", "cert", "key", "stranger")}
     options = [f"--tls-ca-file={files['ca']}", f"--tls-cert={files['cert']}", f"--tls-key={files['key']}"]
     place = tmp_path_factory.mktemp("own")
     cluster = Cluster(place, f"tls://127.0.0.1:{free_port()}", options=options)
@@ -553,16 +570,9 @@ def test_tls(here, certificates, tmp_path_factory, capsys):
         result = simulate("score.py", "in", scheduler=cluster.address, **own, quiet=False)
         assert result.succeeded == 1
         assert "encrypted" not in capsys.readouterr().err
-        code = f"""
-import sys
-from entry_script_helper.simulator.cluster import connection
-from entry_script_helper.cli import main
-connection._CONNECT = 1.0
-sys.exit(main(["run", "score.py", "--input", "in", "--scheduler", {cluster.address!r}]))
-"""
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 2
-        assert "both trust each other: --tls-ca-file, --tls-cert and --tls-key, or Dask's own" in done.stderr
-        assert done.stderr.count("\n") == 1
+        for wrong in ({}, {**own, "tls_ca_file": files["stranger"]}):
+            with pytest.raises(UsageError) as caught:
+                simulate("score.py", "in", scheduler=cluster.address, **wrong)
+            assert "both trust each other: --tls-ca-file, --tls-cert and --tls-key, or Dask's own" in str(caught.value)
     finally:
         cluster.close()

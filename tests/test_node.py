@@ -72,7 +72,7 @@ def on_node(here, monkeypatch):
     asked = settings.checked(script="score.py", input="in", scheduler="tcp://a:1", resource_monitor_interval=0)
 
     def do(name, *arguments):
-        return node.do(pickle.dumps((name, arguments)))
+        return pickle.loads(node.do(pickle.dumps((name, arguments))))
 
     do.order, do.settings, do.module = order, asked, node
     yield do

@@ -6,12 +6,12 @@ import contextlib
 import logging
 import pickle
 import socket
+import ssl
 import threading
 import time
 from concurrent.futures import Future
 
 from entry_script_helper.errors import MissingExtraError, UsageError
-from entry_script_helper.simulator.cluster import node
 
 try:
     import distributed
@@ -32,6 +32,10 @@ _LOOK_UP = 1.0
 
 _CLOSE = 1.5
 """Seconds that saying good-bye may take after Ctrl-C, which is to stop a run within two."""
+
+_CALL = "__import__('entry_script_helper.simulator.cluster.node', fromlist=['do']).do(packed)"
+"""What Dask workers evaluate. Where a task names what can't be imported there, the Dask worker ends, and so may the
+scheduler; this only fails."""
 
 _AGAIN = 0.2
 """Seconds between two tries to reach a scheduler."""
@@ -68,7 +72,7 @@ class Connection:
         self._thread.start()
 
     def submit(self, address: str, function: str, *arguments: object) -> Future[Any]:
-        """Have a Dask worker call a function of `node`, by its name.
+        """Have a Dask worker call a function of `node`, by its name; `value` says what came of it.
 
         The future is cancelled where the connection is lost. Where that worker is gone it may never end.
         """
@@ -78,7 +82,7 @@ class Connection:
                 executor = self._executors[address] = self._client.get_executor(
                     workers=[address], pure=False, retries=0, allow_other_workers=False
                 )
-            future: Future[Any] = executor.submit(node.do, pickle.dumps((function, arguments)))
+            future: Future[Any] = executor.submit(eval, _CALL, _packed(function, *arguments))
         except Exception:  # noqa: BLE001 - the connection is lost: each version has its own way to say so
             future = Future()
             future.cancel()
@@ -95,7 +99,7 @@ class Connection:
 
     def _say_goodbye(self, run: str) -> None:
         with contextlib.suppress(Exception):  # the cluster may be gone by now
-            self._client.run(node.end, run, on_error="ignore")
+            self._client.run(eval, _CALL, _packed("end", run), on_error="ignore")
         with contextlib.suppress(Exception):
             self._client.close(timeout=_CONNECT)
 
@@ -111,7 +115,7 @@ class Connection:
                 self.workers = None
 
     def _new_client(self) -> Any:  # noqa: ANN401 - of a package without types
-        _reach(self._address)
+        _reach(self._address, self._security)
         make: Any = distributed.Client  # it has types in some of its versions only
         return make(
             self._address,
@@ -123,27 +127,55 @@ class Connection:
         )
 
 
+def value(future: Future[Any]) -> Any:  # noqa: ANN401 - what the function returned
+    """Return what came of a task.
+
+    Raises:
+        CancelledError: The connection was lost.
+        Exception: What the task raised, or why Dask could not carry it.
+    """
+    return pickle.loads(future.result())  # noqa: S301 - the cluster is trusted with the script
+
+
+def _packed(function: str, *arguments: object) -> dict[str, bytes]:
+    return {"packed": pickle.dumps((function, arguments))}
+
+
 def host_of(address: str) -> str:
     """Return the host in an address."""
     return address.rpartition("://")[2].rpartition(":")[0].strip("[]")
 
 
-def _reach(address: str) -> None:
-    """Wait until something listens at a scheduler's address: a client that has failed to is not tidy.
+def _reach(address: str, security: Any) -> None:  # noqa: ANN401 - of a package without types
+    """Wait until a scheduler listens at its address, and see that it is to be trusted.
+
+    A client that finds out itself takes longer, and leaves much behind.
 
     Raises:
-        OSError: Nothing did in time.
+        OSError: Nothing listened in time, or it is not to be trusted.
     """
     end = time.monotonic() + _CONNECT
     while address.startswith(("tcp://", "tls://", "ws://", "wss://")):
         try:
-            socket.create_connection((host_of(address), int(address.rpartition(":")[2])), _CONNECT).close()
-        except OSError:  # noqa: PERF203 - it waits
+            _shake_hands(address, security)
+        except ssl.SSLError:  # noqa: PERF203 - it waits
+            raise
+        except OSError:
             if time.monotonic() > end:
                 raise
             time.sleep(_AGAIN)
         else:
             return
+
+
+def _shake_hands(address: str, security: Any) -> None:  # noqa: ANN401
+    host = host_of(address)
+    with socket.create_connection((host, int(address.rpartition(":")[2])), _CONNECT) as plain:
+        if security is not None:
+            context = security.get_connection_args("client").get("ssl_context")
+            if context is None:
+                raise ssl.SSLError("no certificate authority is named")
+            context.wrap_socket(plain, server_hostname=host).close()
 
 
 def _security(settings: Settings) -> Any:  # noqa: ANN401 - of a package without types

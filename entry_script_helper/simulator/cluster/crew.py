@@ -11,7 +11,7 @@ from io import BytesIO
 
 from entry_script_helper.errors import UsageError
 from entry_script_helper.simulator.cluster import node
-from entry_script_helper.simulator.cluster.connection import Connection, host_of
+from entry_script_helper.simulator.cluster.connection import Connection, host_of, value
 from entry_script_helper.simulator.cluster.host import Briefing, Host
 from entry_script_helper.simulator.cluster.slot import DaskSlot
 from entry_script_helper.simulator.settings import PER_THREAD
@@ -96,7 +96,7 @@ class DaskCrew:
             try:
                 host.get_ready()
             except UsageError as error:
-                if host.was_first:
+                if host.was_first or not self._had_any:
                     raise
                 host.is_refused = True
                 self._say(f"warning: {error}")
@@ -160,7 +160,8 @@ class DaskCrew:
         end = time.monotonic() + _FAREWELL
         for host, task in tasks:
             try:
-                _append(task.result(timeout=max(0.0, end - time.monotonic())), host.log_dir)
+                task.result(timeout=max(0.0, end - time.monotonic()))
+                _append(value(task), host.log_dir)
             except Exception as error:  # noqa: BLE001, PERF203 - the run's result does not depend on it
                 self._say(f"warning: the logs of {host.node} can't be fetched: {type(error).__name__}: {error}")
 

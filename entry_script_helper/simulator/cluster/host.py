@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Future
 import entry_script_helper
 from entry_script_helper.errors import UsageError
 from entry_script_helper.simulator.cluster import node, project
-from entry_script_helper.simulator.cluster.connection import host_of
+from entry_script_helper.simulator.cluster.connection import host_of, value
 from entry_script_helper.simulator.settings import PER_THREAD
 
 TYPE_CHECKING = False
@@ -131,7 +131,7 @@ class Host:
             return
         done, self._waiting = self._waiting, None
         try:
-            found = done.result()
+            found = value(done)
         except CancelledError:  # the connection was lost: once more
             self._sight = None
             return

@@ -199,10 +199,10 @@ _runs: dict[str, _Run] = {}
 _lock = threading.Lock()
 
 
-def do(packed: bytes) -> Any:  # noqa: ANN401 - what the function returns
-    """Call the function of this module that is packed, with its arguments."""
+def do(packed: bytes) -> bytes:
+    """Call the function of this module that is packed, with its arguments; return what it returns, packed."""
     name, arguments = pickle.loads(packed)  # noqa: S301 - who reaches the Dask worker can run anything there
-    return globals()[name](*arguments)
+    return pickle.dumps(globals()[name](*arguments))
 
 
 def look(order: Order) -> Sight:

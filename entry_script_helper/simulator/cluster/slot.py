@@ -14,6 +14,7 @@ from concurrent.futures import TimeoutError as OutOfTimeError
 
 from entry_script_helper.simulator import journal, worker
 from entry_script_helper.simulator.cluster import node
+from entry_script_helper.simulator.cluster.connection import value
 from entry_script_helper.simulator.logs.tree import Tree
 from entry_script_helper.simulator.slots import Death
 
@@ -73,7 +74,7 @@ class DaskSlot:
         if inner is None:
             return self._lost(f"its Dask worker {self._host.address} is gone")
         try:
-            told: node.Told = inner.result()
+            told: node.Told = value(inner)
         except CancelledError:
             return self._lost("the connection to the scheduler was lost", is_innocent=True)
         except Exception as error:  # noqa: BLE001 - Dask's own: it could not carry the task, or not often enough
@@ -83,15 +84,15 @@ class DaskSlot:
         return self._taken(told)
 
     def _taken(self, told: node.Told) -> Any:  # noqa: ANN401
-        value, self._position = told.value, told.position
-        if isinstance(value, worker.Arrival):
-            return self._arrived(value)
+        found, self._position = told.value, told.position
+        if isinstance(found, worker.Arrival):
+            return self._arrived(found)
         if self._writer is None:
-            return value
+            return found
         attempts = [self._writer.commit(attempt, rows) for attempt, rows in told.ended]
         if told.culprit is not None:
             self._accuse(told.culprit)
-        return worker.Chunk(attempts, self._writer.position) if isinstance(value, worker.Chunk) else value
+        return worker.Chunk(attempts, self._writer.position) if isinstance(found, worker.Chunk) else found
 
     def _arrived(self, arrival: worker.Arrival) -> worker.Arrival:
         """Return an arrival with places that are here."""
