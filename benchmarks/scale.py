@@ -157,15 +157,17 @@ def _records(path):
         return re.findall(r"[^\t\n].*\n(?:\t.*\n)*", file.read())
 
 
+PAGE_OF_RUN = "{}/report.html"
 COMMANDS = {
     "`logs` (all merged by time)": ("logs", "{}"),
     "`logs --level ERROR`": ("logs", "{}", "--level", "ERROR"),
     "`summary`": ("summary", "{}"),
+    "`report`": ("report", "{}", "--output", PAGE_OF_RUN),
 }
 
 
 def read(directory):
-    """Return seconds, MiB at the peak and MB printed of each of the reader's commands."""
+    """Return seconds, MiB at the peak and bytes written of each of the reader's commands."""
     found = {}
     for name, parts in COMMANDS.items():
         command = [sys.executable, "-m", "entry_script_helper", *(part.format(directory) for part in parts)]
@@ -174,7 +176,7 @@ def read(directory):
             process = subprocess.Popen(command, stdout=output, env={**os.environ, "PYTHONPATH": os.path.dirname(HERE)})
             _, status, used = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - begin
-            size = output.tell()
+            size = os.path.getsize(command[-1]) if PAGE_OF_RUN in parts else output.tell()
         if os.waitstatus_to_exitcode(status) not in {0, 1, 73}:
             raise SystemExit(f"{' '.join(command)} failed")
         busy = round(used.ru_utime + used.ru_stime, 1)

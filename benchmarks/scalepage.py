@@ -249,7 +249,7 @@ def _read_table(found):
         f"was written in {tree['seconds']:.0f} seconds, so it is in the memory of the system when it is read. One "
         "process each, on two shared processors."
     )
-    return Table("Reading it", about, ["command", "seconds", "of processor time", "MiB at the peak", "printed"], rows)
+    return Table("Reading it", about, ["command", "seconds", "of processor time", "MiB at the peak", "written"], rows)
 
 
 def page(found):
