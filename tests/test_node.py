@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import io
 import os
 import pickle
@@ -117,6 +118,26 @@ def test_node(on_node, here):
     assert not os.path.exists(sight.directory)
     assert on_node("arrive", place(2), on_node.settings, "", False).value.is_lost
     assert zipfile.ZipFile(io.BytesIO(on_node("logs", "run"))).namelist() == []
+
+
+def test_logs_of_a_node(on_node, here):
+    """A node that shares nothing has the script's folder and its logs in a directory of the run, and sends the logs."""
+    from entry_script_helper.simulator import worker
+    from entry_script_helper.simulator.cluster import project
+
+    sight = on_node("look", on_node.order)
+    on_node("install", "run", project.pack(str(here), [str(here / "in")]))
+    assert os.listdir(os.path.join(sight.directory, "project")) == ["score.py"]
+    settings = dataclasses.replace(on_node.settings, working_dir=sight.directory, resource_monitor_interval=0.1)
+    on_node("arrive", place(), settings, os.path.join(sight.directory, "journals"), True)
+    on_node("arrive", place(name="Process-2"), settings, os.path.join(sight.directory, "journals"), False)
+    assert on_node("call", place(), 1, worker.start, (), 60).value == worker.Started(has_shutdown=False)
+    names = zipfile.ZipFile(io.BytesIO(on_node("logs", "run"))).namelist()
+    assert {name.rpartition("_")[0] for name in names if name.startswith("performance/10.0.0.9/")} == {
+        "performance/10.0.0.9/process_resource_monitor_10.0.0.9",
+        "performance/10.0.0.9/sys_resource_monitor",
+    }
+    assert "70_driver_log_10.0.0.9.txt" in names
 
 
 def test_forgotten_node(on_node, here, monkeypatch):
