@@ -140,6 +140,15 @@ def test_logs_of_a_node(on_node, here):
     assert "70_driver_log_10.0.0.9.txt" in names
 
 
+def test_process_that_can_not_arrive(on_node, here):
+    """A process that can't become a worker says why."""
+    on_node("look", on_node.order)
+    settings = dataclasses.replace(on_node.settings, environment_variables=(("AZ_BATCHAI_JOB_TEMP", "/dev/null/x"),))
+    told = on_node("arrive", place(), settings, str(here / "journals"), False)
+    assert told.value.bad_input
+    assert told.value.error.startswith("the temp directory /dev/null/x/azureml-bi/")
+
+
 def test_forgotten_node(on_node, here, monkeypatch):
     """A node that has no word of the master for too long ends all that it has of the run."""
     from entry_script_helper.simulator import worker
@@ -230,6 +239,13 @@ def closing(descriptor):
     time.sleep(1000)
 
 
+def leaving_a_child():
+    os.setpgid(0, 0)  # as a worker process does
+    if not os.fork():
+        time.sleep(1000)
+    os._exit(5)
+
+
 def test_child(monkeypatch):
     """A process that can't report, closes its pipe or is slow to leave is ended, and its death says why."""
     from entry_script_helper.simulator.cluster import child
@@ -244,6 +260,9 @@ def test_child(monkeypatch):
     process = child.Child("Process-1", 1, {})
     theirs = [int(name) for name in os.listdir(f"/proc/{process._process.pid}/fd") if int(name) > 2]
     assert process.call(closing, theirs[-1], seconds=60).reason.startswith("killed by signal 9")
+    process = child.Child("Process-1", 1, {})
+    assert process.call(leaving_a_child, seconds=60).reason == "exit code 5"
+    assert child._called(raising, ()).reason == "it could not report what it did: MemoryError: none left"
     process = child.Child("Process-1", 1, {})
     assert process.call(time.sleep, 100, seconds=0.2).is_overdue
     process = child.Child("Process-1", 1, {})
