@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from logtreebits import Bytes, Heard
 
-from entry_script_helper.logtree import layouts, resources
+from entry_script_helper.logtree import layouts, resources, tables
 from entry_script_helper.logtree.thinning import Point, Series, Spread
 
 NODE = layouts.Place(layouts.NODE_RESOURCES, "10.0.0.4")
@@ -15,23 +16,12 @@ NOON = 1769860800.0
 HEADING = "Utc Time,Cpu Percent,Memory Total (MB),Memory Available (MB),Memory Used (MB),Memory Used Percent\r\n"
 
 
-class Table:
-    path = "performance/10.0.0.4/sys_resource_monitor_10.0.0.4.csv"
-
-    def __init__(self, content):
-        self.content = content if isinstance(content, bytes) else content.encode()
-        self.longest = 0
-
-    def size(self):
-        return len(self.content)
-
-    def read(self, offset, length):
-        self.longest = max(self.longest, length)
-        return self.content[offset : offset + length]
+def table(content):
+    return Bytes(content if isinstance(content, bytes) else content.encode(), "performance/node.csv")
 
 
 def usage_of(content, place=NODE, **options):
-    return resources.usage(Table(content), place, **options)
+    return resources.usage(table(content), place, Heard(), **options)
 
 
 def test_a_nodes_table_is_curves_a_peak_and_a_limit():
@@ -43,7 +33,7 @@ def test_a_nodes_table_is_curves_a_peak_and_a_limit():
     assert found.memory_percent.peak == (NOON + 5, 93.75)
     assert found.memory_total == 16000
     assert found.is_node
-    assert resources.limits(resources.usages([(Table(HEADING + rows), NODE)])) == {"10.0.0.4": 16000}
+    assert resources.limits(resources.usages([(table(HEADING + rows), NODE)], Heard())) == {"10.0.0.4": 16000}
 
 
 def test_rows_of_earlier_runs_can_be_left_out():
@@ -99,12 +89,12 @@ def test_a_share_is_told_by_the_totals():
         HEADING.encode() + b"\xff\xfe\n\x80",
         f'{HEADING}"{"x" * 200_000}\n',
         f"{HEADING}" + '"\n' + "x\n" * 200_000,
-        f"{HEADING}2026-01-31T12:00:00,1,2,3,4,5",
+        f"{HEADING}2026-01-31T12:00:00,1,2,3,4",
     ],
 )
 def test_what_is_no_table_tells_nothing(content):
-    """A table that is empty, broken or none, and a last row that is not whole, is passed over."""
-    assert list(resources.usages([(Table(content), NODE)])) == []
+    """A table that is empty, broken or none, and a last row of which values are missing, is passed over."""
+    assert list(resources.usages([(table(content), NODE)], Heard())) == []
 
 
 def test_a_row_among_rubbish_is_found():
@@ -114,21 +104,41 @@ def test_a_row_among_rubbish_is_found():
     assert found.memory.points() == [(NOON, 4)]
 
 
+def test_a_heading_that_moves_the_columns():
+    """A later run's heading counts for the rows behind it: each value is taken from the column that has its name."""
+    later = "Utc Time,Memory Used (GB),Cpu Percent\n2026-01-31T12:00:05,2,7\n"
+    found = usage_of(f"{HEADING}2026-01-31T12:00:00,50,16000,8000,9000,50\n{later}")
+    assert found.memory.points() == [(NOON, 9000), (NOON + 5, 2048)]
+    assert found.processor.points() == [(NOON, 50), (NOON + 5, 7)]
+
+
+def test_half_a_value_is_none():
+    """Of a last row that is being written the values before the last count; the last may be half of one."""
+    found = usage_of(f"{HEADING}2026-01-31T12:00:00,50,16000,8000,4000,9")
+    assert found.memory.points() == [(NOON, 4000)]
+    assert found.memory_percent.points() == [(NOON, 25)]
+
+
+def test_what_is_no_table_is_said():
+    """A performance table without a heading is one complaint."""
+    heard = Heard()
+    resources.usage(table("1,2,3\n4,5,6\n"), NODE, heard)
+    assert heard.heard == [("performance/node.csv", tables.NO_TABLE)]
+
+
 def test_other_files_are_not_read():
     """Only performance tables are looked at."""
-    assert list(resources.usages([(None, layouts.Place(layouts.USER, "10.0.0.4"))])) == []
+    assert list(resources.usages([(None, layouts.Place(layouts.USER, "10.0.0.4"))], Heard())) == []
 
 
 def test_a_table_is_read_in_bounded_memory():
     """However long a table is, its curve has no more than two points for each bin, with the peak among them."""
     rows = "".join(f"{NOON + second},0,0,0,{second % 1000},0\n" for second in range(20_000))
-    table = Table(HEADING + rows + f"{NOON + 20_000},0,0,0,5000,0\n")
-    found = resources.usage(table, NODE, most_bins=50)
+    found = usage_of(HEADING + rows + f"{NOON + 20_000},0,0,0,5000,0\n", most_bins=50)
     assert found.memory.count == 20_001
     assert 50 <= len(found.memory.points()) <= 100
     assert found.memory_peak == Point(NOON + 20_000, 5000)
     assert found.memory_peak in found.memory.points()
-    assert table.longest <= 1 << 16
 
 
 def test_a_series_keeps_lows_and_highs_whatever_the_clock_does():

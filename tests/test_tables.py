@@ -121,6 +121,20 @@ def test_a_mark_that_is_none(read):
     assert rows == [{"Task Id": "1", "Error": '5" disk'}, {"Task Id": "2", "Error": "fine"}]
 
 
+def test_marks_make_no_difference(read):
+    """A table in which a program has put all values in quotation marks is the same table."""
+    lines = ["Task Id,Error", "1, a b ", "2,", "task-id,Error", ",x", "3"]
+    marked = [",".join(f'"{value}"' for value in line.split(",")) for line in lines]
+    rows, _ = read("\n".join([*lines, ""]))
+    assert rows == [
+        {"Task Id": "1", "Error": "a b"},
+        {"Task Id": "2", "Error": ""},
+        {"task-id": "", "Error": "x"},
+        {"task-id": "3"},
+    ]
+    assert read("\n".join([*marked, ""])) == (rows, [])
+
+
 @pytest.mark.parametrize("text", ["1,2,3\n4,5,6\n", "just a line of text\n", "a,,c\n1,2,3\n", "2026-01-31,x\n"])
 def test_what_is_no_table(text, read):
     """A file without a heading is not read, and that is said once."""
@@ -155,10 +169,10 @@ def test_a_huge_value(tmp_path):
 
 
 def test_a_limit_of_the_programs(read):
-    """A program that allows csv only short values loses the rows of longer ones, and nothing breaks."""
+    """A program that allows csv only short values loses rows of longer ones in quotation marks, and nothing breaks."""
     before = csv.field_size_limit(10)
     try:
-        assert read("Task Id,Error\n1,much too long for that\n2,fine\n") == ([{"Task Id": "2", "Error": "fine"}], [])
+        assert read('Task Id,Error\n1,"much too long for that"\n2,fine\n') == ([{"Task Id": "2", "Error": "fine"}], [])
     finally:
         csv.field_size_limit(before)
 

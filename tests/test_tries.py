@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import pytest
+from logtreebits import Bytes, Heard
 
+from entry_script_helper.logtree import tables
 from entry_script_helper.logtree.layouts import TRIES, WORKER, Place
 from entry_script_helper.logtree.tries import Try
 from entry_script_helper.logtree.tryreading import from_table, from_timeout, from_worker_log
@@ -24,7 +23,8 @@ COMPLETED = (
 
 
 def table(text):
-    return list(from_table(csv.DictReader(io.StringIO(text)), Place(TRIES, "10.0.0.4", "Process-1"), "tasks.csv"))
+    rows = tables.rows(Bytes(text.encode()), Heard())
+    return list(from_table(rows, Place(TRIES, "10.0.0.4", "Process-1"), "tasks.csv"))
 
 
 def test_a_mini_batch_of_a_worker_log():

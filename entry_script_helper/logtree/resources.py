@@ -7,14 +7,14 @@ import re
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from entry_script_helper.logtree import layouts
-from entry_script_helper.logtree.rows import rows
+from entry_script_helper.logtree import layouts, tables
 from entry_script_helper.logtree.thinning import Series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from entry_script_helper.logtree.complaints import Complaints
     from entry_script_helper.logtree.layouts import Place
     from entry_script_helper.logtree.sources import Entry
     from entry_script_helper.logtree.thinning import Point
@@ -56,21 +56,19 @@ class Usage(NamedTuple):
 
 
 def usages(
-    tables: Iterable[tuple[Entry, Place]], most_bins: int = MOST_BINS, since: float = -math.inf
+    tree: Iterable[tuple[Entry, Place]], complaints: Complaints, most_bins: int = MOST_BINS, since: float = -math.inf
 ) -> Iterator[Usage]:
     """Yield what each performance table tells, table by table; those that tell nothing are left out.
 
     Args:
-        tables: The files of a tree with what they are; those of other kinds are passed over.
+        tree: The files of a tree with what they are; those of other kinds are passed over.
+        complaints: Told what can't be read, or is no table.
         most_bins: How long the curves may be; 2 where only the peaks are wanted.
         since: Rows of times before this one, in seconds since the epoch, are passed over.
-
-    Raises:
-        OSError: A file can't be read.
     """
-    for entry, place in tables:
+    for entry, place in tree:
         if place.kind in (layouts.NODE_RESOURCES, layouts.PROCESS_RESOURCES):
-            found = usage(entry, place, most_bins, since)
+            found = usage(entry, place, complaints, most_bins, since)
             if found.processor.count or found.memory.count or found.memory_percent.count:
                 yield found
 
@@ -80,17 +78,16 @@ def limits(found: Iterable[Usage]) -> dict[str, float]:
     return {each.node: each.memory_total for each in found if each.memory_total}
 
 
-def usage(entry: Entry, place: Place, most_bins: int = MOST_BINS, since: float = -math.inf) -> Usage:
-    """Read one table. Rows that are no row of it are passed over.
-
-    Raises:
-        OSError: It can't be read.
-    """
+def usage(
+    entry: Entry, place: Place, complaints: Complaints, most_bins: int = MOST_BINS, since: float = -math.inf
+) -> Usage:
+    """Read one table. Rows that are no row of it are passed over."""
     processor, memory, percent = Series(most_bins), Series(most_bins), Series(most_bins)
     total = None
-    table = rows(entry)
-    columns = _Columns(next(table, []))
-    for row in table:
+    columns = _Columns([])
+    for heading, row in tables.cells(entry, complaints):
+        if heading is not columns.heading:
+            columns = _Columns(heading)
         moment = columns.time(row)
         if moment is None or not moment >= since:
             continue
@@ -107,6 +104,7 @@ class _Columns:
     """Where a table has what, found by its heading, and the values of a row."""
 
     def __init__(self, heading: Sequence[str]) -> None:
+        self.heading = heading
         self._places: dict[str, int] = {}
         self._factors: dict[str, float] = {}
         for place, name in enumerate(heading):

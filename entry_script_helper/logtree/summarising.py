@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import os
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from entry_script_helper.logtree import (
     scanning,
     shapes,
     sources,
+    tables,
     toopen,
     tryreading,
 )
@@ -192,7 +192,7 @@ class _Reader:
         elif place.kind == layouts.MASTER:
             self._read_master(entry, place)
         elif place.kind == layouts.TRIES:
-            self._take_tries(tryreading.from_table(_rows(entry), place, entry.path))
+            self._take_tries(tryreading.from_table(tables.rows(entry, self._complaints), place, entry.path))
         elif place.kind == layouts.WORKER:
             self._read_worker(entry, place)
         else:
@@ -319,61 +319,15 @@ class _Counts:
 _MOST_PROCESSES = 10_000
 
 
-def _rows(entry: Entry) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table; what is no row is passed over.
-
-    Raises:
-        OSError: It can't be read.
-    """
-    rows = csv.DictReader(_lines(entry))
-    while (row := _next_row(rows)) is not None:
-        yield row
-
-
-def _next_row(rows: Iterator[dict[str, str]]) -> dict[str, str] | None:
-    """Return the next row; one without fields for what is none, None at the end."""
-    try:
-        return next(rows, None)
-    except csv.Error:  # a field that is longer than any of such a table
-        return {}
-
-
-def _lines(entry: Entry) -> Iterator[str]:
-    """Yield a file's lines with their ends, without those that are too long for a row."""
-    offset, rest, is_too_long = 0, b"", False
-    while chunk := entry.read(offset, _CHUNK):
-        offset += len(chunk)
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if not is_too_long:
-                yield _text_of(line)
-            is_too_long = False
-        if len(rest) > _CHUNK:
-            rest, is_too_long = b"", True
-    if rest and not is_too_long:
-        yield _text_of(rest)
-
-
-def _text_of(line: bytes) -> str:
-    return line.replace(b"\0", b"").decode("utf-8-sig", "backslashreplace") + "\n"
-
-
-_CHUNK = 1 << 18
-
-
 def _memory(tree: Iterable[tuple[Entry, Place]], complaints: Complaints) -> Iterator[tuple[Peak, list[Point]]]:
     """Yield the most memory that each node used, and its curve in percent."""
     for entry, place in tree:
         if place.kind == layouts.NODE_RESOURCES:
-            with _complained(entry, complaints):
-                usage = resources.usage(entry, place)
-                percent, peak = usage.memory_percent.peak, usage.memory_peak
-                if percent is not None:
-                    megabytes = peak.value if peak else None
-                    yield (
-                        Peak(place.node, percent.value, moment(percent.time), megabytes),
-                        usage.memory_percent.points(),
-                    )
+            usage = resources.usage(entry, place, complaints)
+            percent, peak = usage.memory_percent.peak, usage.memory_peak
+            if percent is not None:
+                megabytes = peak.value if peak else None
+                yield Peak(place.node, percent.value, moment(percent.time), megabytes), usage.memory_percent.points()
 
 
 def _hinted(problem: Problem, memory: Sequence[tuple[Peak, list[Point]]]) -> Problem:

@@ -33,11 +33,17 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 
 def rows(entry: Entry, complaints: Complaints) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table: the values by their columns' names, as the heading has them.
+    """Yield the rows of a table, as `cells` does, as the values by their columns' names, as the heading has them."""
+    return (dict(zip(heading, values)) for heading, values in cells(entry, complaints))
+
+
+def cells(entry: Entry, complaints: Complaints) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the rows of a table, each as the columns' names and the values; it takes less time than `rows`.
 
     A heading that comes again is no row, whatever its case and spacing; where it has other columns, those count from
-    there on. Values beyond the columns are left out, and a row that ends too early has those that there are; but a last
-    line without an end counts only where it has them all, and then without the last, which may be half of one.
+    there on. The names are the same list until a heading comes. Values beyond the columns are without a name, and a row
+    that ends too early has those that there are; but a last line without an end counts only where it has them all, and
+    then without the last, which may be half of one.
 
     Args:
         entry: The file: in UTF-8, or in what its byte order mark says; its values between commas, semicolons or tabs.
@@ -48,16 +54,20 @@ def rows(entry: Entry, complaints: Complaints) -> Iterator[dict[str, str]]:
     for text, is_whole in _records(_lines(entry, complaints)):
         if not heading:
             delimiter = max(_DELIMITERS, key=text.count)
-        for cells in _parsed(text, delimiter):
-            if not heading and (len(cells) == 1 or not all(map(_can_be_name, cells))):
+        for values in _parsed(text, delimiter):
+            if not heading and (len(values) == 1 or not all(map(_can_be_name, values))):
                 complaints.add(entry.location, NO_TABLE)
                 return
-            if not heading or plain(cells[0]) == plain(heading[0]):
-                heading = cells
+            if not heading or _is_same_name(values[0], heading[0]):
+                heading = values
             elif is_whole:
-                yield dict(zip(heading, cells))
-            elif len(cells) >= len(heading):
-                yield dict(zip(heading[:-1], cells))  # the last value may be half of one: half a number is another
+                yield heading, values
+            elif len(values) >= len(heading):
+                yield heading, values[: len(heading) - 1]  # the last may be half of one: half a number is another
+
+
+def _is_same_name(value: str, name: str) -> bool:
+    return not value[:1].isdigit() and plain(value) == plain(name)  # a name begins with no digit, most rows do
 
 
 @functools.lru_cache(maxsize=1000)
@@ -66,17 +76,20 @@ def plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
-def _can_be_name(cell: str) -> bool:
+def _can_be_name(value: str) -> bool:
     """Tell whether a value of a first row can be a column's name: it has a letter, and does not begin with a digit."""
-    return re.match(r"[^\d\W]|[#%(]", cell) is not None
+    return re.match(r"[^\d\W]|[#%(]", value) is not None
 
 
 def _parsed(text: str, delimiter: str) -> Iterator[list[str]]:
     """Yield the values of a row; of several, where a quotation mark was none, those of each."""
+    if '"' not in text:
+        yield [value.strip() for value in text.split(delimiter)]
+        return
     lines = [f"{line}\n" for line in text.split("\n")]
     try:
-        for cells in csv.reader(lines, delimiter=delimiter):
-            yield [cell.strip() for cell in cells]
+        for values in csv.reader(lines, delimiter=delimiter):
+            yield [value.strip() for value in values]
     except csv.Error:  # beyond csv.field_size_limit(), which is the whole program's to set
         return
 

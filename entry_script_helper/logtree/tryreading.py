@@ -8,6 +8,7 @@ from calendar import timegm
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from entry_script_helper.logtree.tables import plain
 from entry_script_helper.logtree.tries import Try
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def from_table(rows: Iterable[Mapping[str, str]], place: Place, path: str) -> It
         path: The file, relative to the tree's root.
     """
     for row in rows:
-        fields = {_plain(name): value.strip() for name, value in row.items() if name and isinstance(value, str)}
+        fields = {plain(name): value.strip() for name, value in row.items()}
         mini_batch = _first(fields, "minibatchid", "taskid")
         if not mini_batch:
             continue
@@ -180,11 +181,6 @@ def from_timeout(message: str) -> Try | None:
         end=None,
         error=f"{said.get('method', 'run')}() did not end within {match.group(1)} s (run_invocation_timeout)",
     )
-
-
-def _plain(name: str) -> str:
-    """Return a column's name without what writers differ in: case, spaces, hyphens, underscores."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _first(fields: Mapping[str, str], *names: str) -> str | None:

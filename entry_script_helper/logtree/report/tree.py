@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from entry_script_helper.logtree import filters, layouts, reading, resources, sources
+from entry_script_helper.logtree.attempts import attempts
 from entry_script_helper.logtree.complaints import Complaints
 from entry_script_helper.logtree.report import gathering
-from entry_script_helper.logtree.report.attempts import attempts
 from entry_script_helper.logtree.report.usagechoice import NODE_BINS, PROCESS_BINS
 from entry_script_helper.logtree.summarising import summarise
 
@@ -57,7 +57,4 @@ def gathered(
 def _usages(tree: Iterable[tuple[Entry, Place]], complaints: Complaints, since: float | None) -> Iterator[Usage]:
     for entry, place in tree:
         bins = NODE_BINS if place.kind == layouts.NODE_RESOURCES else PROCESS_BINS
-        try:
-            yield from resources.usages([(entry, place)], bins, -math.inf if since is None else since)
-        except OSError as error:
-            complaints.failed(entry.location, error)
+        yield from resources.usages([(entry, place)], complaints, bins, -math.inf if since is None else since)
