@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 HEAD = 1 << 16
 """Bytes at a file's beginning in which its first time is looked for."""
-BUDGET = 1 << 21
+BUDGET = 1 << 19
 """Bytes of blocks that files share; many files have `SMALLEST` each. Beyond a processor's cache it gets slower."""
-BUDGET_AHEAD = 1 << 22
+BUDGET_AHEAD = 1 << 21
 """Bytes that are read ahead, of all files: a read costs more than what it reads."""
 SMALLEST, LARGEST = 1 << 12, 1 << 16
 """Bytes of a block."""

@@ -1,11 +1,11 @@
 """What makes two errors the same error.
 
 The signature of an exception is its type; its message with all that differs from one mini-batch to the next taken out
-of it (numbers, hexadecimal values, identifiers, paths, quoted values); and where it was raised: the file's name and the
-function of the innermost frame in the user's own code. Line numbers do not count: the same error in two versions of a
-script is one. Where an exception was raised while another was handled, the first of them counts as well. Quoted names
-stay in errors about the code itself (`ImportError`, `NameError`, `AttributeError`, `TypeError`): there two names are
-two errors.
+of it (numbers, also that of ``f17.csv``, hexadecimal values, identifiers, paths, quoted values); and where it was
+raised: the file's name and the function of the innermost frame in the user's own code. Line numbers do not count: the
+same error in two versions of a script is one. Where an exception was raised while another was handled, the first of
+them counts as well. Names stay in errors about the code itself (`ImportError`, `NameError`, `AttributeError`,
+`TypeError`): there two names are two errors.
 
 The signature of a record without an exception is its message with the same taken out, and its function.
 """
@@ -228,16 +228,16 @@ def places(stacks: str) -> tuple[Frame, ...]:
 _ABOUT_CODE = ("ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError", "AttributeError", "TypeError")
 _LONGEST_GENERAL = 200
 
-_DIFFERS = re.compile(
-    r"""
+_ALWAYS = r"""
     (?P<id>\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b)
     | (?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s'"<>]+)
     | (?P<path>(?:(?<=[\s'"=(:,\[])|^)(?:[A-Za-z]:)?(?:[\\/][^\s\\/'":,;)\]]+){2,})
     | (?P<hex>\b0[xX][0-9a-fA-F]+\b|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12,}\b)
-    | (?P<number>[+-]?(?<![A-Za-z_])\d+(?:[.,:]\d+)*(?:[eE][+-]?\d+)?)
-    """,
-    re.VERBOSE,
-)
+    """
+_NUMBER = r"[+-]?%s\d+(?:[.,:]\d+)*(?:[eE][+-]?\d+)?"
+_DIFFERS = re.compile(f"{_ALWAYS} | (?P<number>{_NUMBER % ''})", re.VERBOSE)
+_DIFFERS_BUT_NAMES = re.compile(f"{_ALWAYS} | (?P<number>{_NUMBER % '(?<![A-Za-z_])'})", re.VERBOSE)
+"""The same, but digits within a name stay."""
 _QUOTED = re.compile(r"""(?<!\w)'[^'\n]*'|"[^"\n]*"|`[^`\n]*`""")
 
 
@@ -246,12 +246,13 @@ def generalised(message: str, kind: str = "") -> str:
 
     Args:
         message: The message; of several lines, the first counts.
-        kind: The exception's type: quoted names of errors about the code stay.
+        kind: The exception's type: in errors about the code, quoted names stay, and digits within names.
     """
     line = message.strip().split("\n", 1)[0][:_LONGEST_MESSAGE]
+    differs = _DIFFERS_BUT_NAMES
     if kind.rpartition(".")[2] not in _ABOUT_CODE:
-        line = _QUOTED.sub("<value>", line)
-    return _DIFFERS.sub(lambda match: f"<{match.lastgroup}>", line)[:_LONGEST_GENERAL]
+        line, differs = _QUOTED.sub("<value>", line), _DIFFERS
+    return differs.sub(lambda match: f"<{match.lastgroup}>", line)[:_LONGEST_GENERAL]
 
 
 def of_exception(chain: tuple[Raised, ...]) -> str:
