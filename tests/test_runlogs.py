@@ -124,13 +124,15 @@ def error_file(simulation):
 
 def test_the_error_file(simulation):
     """What a script raises is in a file for programs, whether or not the script has @guard."""
-    simulation.script("def run(mini_batch):\n    raise ValueError('password=hunter2')\n")
+    simulation.script("def run(mini_batch):\n    mini_batch.clear()\n    raise ValueError('password=hunter2')\n")
     simulation.inputs("a")
     simulation.simulate("--processes", "1", "--run-max-try", "2", returncode=74)
     found = error_file(simulation)
     assert found["count"] == 2
     assert (found["first"]["retry_count"], found["last"]["retry_count"]) == (0, 1)
     assert (found["first"]["function"], found["first"]["items_in"], found["first"]["minibatch_index"]) == ("run", 1, 0)
+    (item,) = found["first"]["items"]
+    assert item.endswith("/a")
     assert found["first"]["error"] == "ValueError: password=[REDACTED]"
     assert [frame["name"] for frame in found["first"]["exception"][0]["frames"]] == ["run"]
     assert found["first"]["log_file"] == str(log(simulation, "user/10.0.0.4/Process-1.txt"))

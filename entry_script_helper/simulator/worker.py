@@ -28,6 +28,7 @@ from entry_script_helper.stacks import before, stacks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from entry_script_helper.simulator.minibatches import MiniBatch
@@ -145,16 +146,17 @@ class Worker:
 
     def _try(self, mini_batch: MiniBatch, number: int) -> Attempt:
         start = journal.Start(mini_batch.index, number, mini_batch.items, time.time(), time.process_time())
-        total = start.total
+        total, items = start.total, []
         self._log.picked(start.index, start.number, self.arrival.pid, total, start.start1, start.start2)
         try:
             self._journal.started(start)
             with self._watch:
                 value = mini_batch.load()
                 total = contract.count(value)
+                items = errorlog.first_items(value)
                 scored = score(self._module, mini_batch, value, number)
         except BaseException as error:  # noqa: BLE001
-            scored = Scored(total, failure=self._caught(error, "run", start), is_whole=False)
+            scored = Scored(total, failure=self._caught(error, "run", start, items), is_whole=False)
         return self._ended(start, scored)
 
     def _ended(self, start: journal.Start, scored: Scored) -> Attempt:
@@ -177,7 +179,9 @@ class Worker:
         self._log.completed(attempt)
         return attempt
 
-    def _caught(self, error: BaseException, function: str, start: journal.Start | None = None) -> Failure:
+    def _caught(
+        self, error: BaseException, function: str, start: journal.Start | None = None, items: Sequence[str] = ()
+    ) -> Failure:
         if self._in_process:
             if isinstance(error, (KeyboardInterrupt, bdb.BdbQuit)):  # the user's own, of the run and not of the script
                 raise KeyboardInterrupt from error
@@ -188,7 +192,7 @@ class Worker:
                     raise KeyboardInterrupt from error
         failure = from_exception(error, self._settings.script)  # first, where memory is short
         if not getattr(getattr(getattr(self, "_module", None), function, None), "is_guarded", False):
-            errorlog.add(error, function, self.arrival.log, start)  # else the guard has done it
+            errorlog.add(error, function, self.arrival.log, start, items)  # else the guard has done it
         return failure
 
 

@@ -11,10 +11,21 @@ from entry_script_helper.simulator.failures import script_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from entry_script_helper.simulator.journal import Start
 
 
-def add(error: BaseException, function: str, log: str, start: Start | None = None) -> None:
+MOST_ITEMS = 100
+"""Items of a mini-batch that are told: as many as `guard` tells."""
+
+
+def first_items(mini_batch: object) -> list[str]:
+    """Return the first items of a mini-batch of files, before run() changes the list; of a table none."""
+    return mini_batch[:MOST_ITEMS] if isinstance(mini_batch, list) else []
+
+
+def add(error: BaseException, function: str, log: str, start: Start | None = None, items: Sequence[str] = ()) -> None:
     """Add an exception to the error file of this process.
 
     Args:
@@ -22,6 +33,7 @@ def add(error: BaseException, function: str, log: str, start: Start | None = Non
         function: The entry script's function: ``init``, ``run`` or ``shutdown``.
         log: This process's own log, which the file stands beside.
         start: The try at a mini-batch in which it was raised, if it was in one.
+        items: The mini-batch's first items, where they are files.
     """
     fields: dict[str, object] = {"function": function, "outcome": "failed"}
     if start is not None:
@@ -31,6 +43,7 @@ def add(error: BaseException, function: str, log: str, start: Start | None = Non
             "items_in": start.total,
             "minibatch_index": start.index,
             "retry_count": start.number - 1,
+            "items": items,
         }
     try:
         from entry_script_helper.guardedcall import describe  # noqa: PLC0415 - for scripts that fail
