@@ -220,7 +220,7 @@ def test_a_try_without_a_reason(tmp_path):
 
 
 def test_a_table_that_tells_no_times(tmp_path):
-    """A table may tell neither times nor reasons: there is a problem all the same."""
+    """A table may tell neither times nor reasons, or reasons of any length: there is a problem all the same."""
     summary = summary_of(
         tmp_path,
         tasks=[
@@ -231,19 +231,17 @@ def test_a_table_that_tells_no_times(tmp_path):
             "3,RUN_DONE,",
         ],
     )
-    (problem,) = summary.problems
-    assert (problem.title, problem.first, problem.mini_batches) == (
-        "a mini-batch failed; no reason is told",
-        None,
-        ("2",),
-    )
+    assert [(problem.title, problem.first, problem.mini_batches) for problem in summary.problems] == [
+        ("x" * 2000 + "…", None, ("1", "4")),
+        ("a mini-batch failed; no reason is told", None, ("2",)),
+    ]
 
 
 def test_a_table_that_is_still_written(tmp_path):
-    """A last row without an end is taken as it is."""
-    assert [found.mini_batches for found in summary_of(tmp_path, tasks=b"Task Id,Status\n7,FAILED").problems] == [
-        ("7",)
-    ]
+    """A last row without an end is taken where all its values but the last are whole."""
+    summary = summary_of(tmp_path, tasks=b"Task Id,Status,Error\n7,FAILED,ValueError: x\n8,FAILED,Va")
+    assert sorted(found.mini_batches for found in summary.problems) == [("7",), ("8",)]
+    assert summary_of(tmp_path, tasks=b"Task Id,Status,Error\n7,FAILED").problems == ()
 
 
 def test_memory_before_a_death(tmp_path):

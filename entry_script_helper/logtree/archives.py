@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import collections
-import errno
+import io
 import os
 import re
 import struct
@@ -295,7 +295,7 @@ class _Seekable:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         if origin + offset < 0:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise io.UnsupportedOperation  # zipfile takes it for an OSError here, and lets it through there
         self._position = origin + offset
         return self._position
 

@@ -57,6 +57,8 @@ _ERROR_SIGNS = (*evidence.SIGNS, b"nable to finish within", b"failed with error"
 _LARGEST_WHOLE = 4 << 20
 """Bytes of a file that is read as a whole: an error file, a job's result."""
 _MOST_WARNINGS = 10
+_LONGEST_TITLE = 2000
+"""Characters of what a problem is called: some scripts raise with all of what they were given."""
 
 _ORDER = (
     layouts.OVERVIEW,
@@ -111,9 +113,9 @@ def _redacted(summary: Summary, redact: Callable[[str], str]) -> Summary:
     def clean(problem: Problem) -> Problem:
         return dataclasses.replace(
             problem,
-            title=redact(problem.title),
-            root=redact(problem.root),
-            signature=redact(problem.signature),
+            title=_cut(redact(problem.title)),
+            root=_cut(redact(problem.root)),
+            signature=_cut(redact(problem.signature)),
             traceback=redact(problem.traceback),
             items=tuple(map(redact, problem.items)),
         )
@@ -125,6 +127,10 @@ def _redacted(summary: Summary, redact: Callable[[str], str]) -> Summary:
         warnings=tuple(map(clean, summary.warnings)),
         to_open=tuple(dataclasses.replace(file, why=redact(file.why)) for file in summary.to_open),
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TITLE else f"{text[:_LONGEST_TITLE]}…"
 
 
 @contextlib.contextmanager
