@@ -173,8 +173,10 @@ class _Span(NamedTuple):
     @classmethod
     def of(cls, found: Try) -> _Span:
         first = _LAST if found.start is None else shapes.key_of_seconds(found.start)
-        last = "" if found.end is None else shapes.key_of_seconds(found.end)
-        return cls(found.process, first[:-3], f"{last[:-3]}999" if last else _LAST)
+        last = _LAST if found.end is None else shapes.key_of_seconds(found.end)
+        if found.start is not None and found.start.is_integer() and last.endswith(",000000"):  # told in whole seconds
+            last = f"{last[:-6]}999999"
+        return cls(found.process, first[:-3], f"{last[:-3]}999")
 
     def holds(self, raw: str, key: str) -> bool:
         if not self.first <= key <= self.last:
@@ -243,6 +245,7 @@ def moment(text: str, last: Callable[[], str]) -> str:
         if shapes.after_time(text) == len(text):  # what fromisoformat() takes differs between Pythons
             given = shapes.moment_of(shapes.key_of(text))
         else:
+            text = re.sub(r"(:\d\d)[.,](\d{1,6})\d*", lambda found: f"{found[1]}.{found[2]:0<6}", text)
             given = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
         return shapes.key_of_moment(given or datetime.fromisoformat(""))
     except (ValueError, OverflowError):

@@ -8,8 +8,7 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Union
 
-from entry_script_helper.logtree import filters, layouts, merge, parsing, shapes, sources, tryreading
-from entry_script_helper.logtree.blocks import LONGEST, Blocks
+from entry_script_helper.logtree import attempts, filters, layouts, merge, parsing, shapes, sources
 from entry_script_helper.logtree.complaints import Complaints
 from entry_script_helper.logtree.follow import Follower
 from entry_script_helper.logtree.layouts import LogFile
@@ -100,6 +99,7 @@ class Selection:
         self._sources = sources.Sources(paths, complaints)
         files = list(map(_log_file, self._sources.all()))
         self.files = list(filter(_is_log, files)) or files
+        self._telling = [file for file in files if file.place.kind in (layouts.WORKER, layouts.TRIES)]
 
     def wanted(  # noqa: PLR0913 - as many as there are filters
         self,
@@ -154,13 +154,8 @@ class Selection:
         return max((_last_of(file.entry, self._complaints) for file in self.files), default=shapes.NO_TIME)
 
     def _tries(self, mini_batches: set[str]) -> list[Try]:
-        return [
-            found
-            for file in self.files
-            if file.place.kind == layouts.WORKER
-            for found in tryreading.from_worker_log(_datas(file.entry, self._complaints), file.place, file.path)
-            if found.mini_batch in mini_batches
-        ]
+        tree = [(file.entry, file.place) for file in self._telling]
+        return attempts.attempts_at(mini_batches, tree, self._complaints)
 
 
 def as_record(item: Found) -> Record:
@@ -220,15 +215,6 @@ def _last_of(entry: Entry, complaints: Complaints) -> str:
         return shapes.NO_TIME
     records = shapes.NEXT_RECORD.split(data.decode("latin-1"))
     return max(map(shapes.key_of, records))
-
-
-def _datas(entry: Entry, complaints: Complaints) -> Iterator[bytes]:
-    blocks = Blocks(entry, complaints)
-    while True:
-        block = blocks.next(LONGEST)
-        if block is None:
-            return
-        yield block.data
 
 
 def _several(given: OneOrMore | int) -> list[str]:
