@@ -18,6 +18,9 @@ REQUIRED = "REPORT_NEEDS_BROWSER"
 HARMLESS = ("file:", "data:", "blob:")
 
 
+pytestmark = pytest.mark.browser
+
+
 @pytest.fixture(scope="module")
 def chromium():
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
