@@ -30,6 +30,7 @@
 
   const resources = data.resources;
   const MOST_LINES = 4; // of a legend
+  const FEW = 3;
   const GROUPS = [["nodes", resources.nodes, (usage) => `node ${usage.node}`], ["processes", resources.processes, (usage) => report.processLabel(usage)]];
   const names = [...new Set([...resources.nodes, ...resources.processes].map((usage) => usage.node))].sort();
   const select = byId("resources-node");
@@ -54,6 +55,7 @@
         data: drawn.map((usage, place) => ({
           ...trace, name: report.plain(named(usage)), meta: unit(usage), showlegend: drawn.length > 1 && place < MOST_LINES * across,
           x: usage[quantity][0].map(report.milliseconds), y: usage[quantity][1],
+          mode: usage[quantity][0].length < FEW ? "lines+markers" : trace.mode, // a line of one value would not be seen
           line: { color: report.colour(`curve-${(place % COLOURS) + 1}`), dash: DASHES[Math.floor(place / COLOURS) % DASHES.length], width: 1.6 },
         })),
         layout: report.layout(layout, {
