@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 import zipfile
+from collections import Counter
 from io import BytesIO
 
 from entry_script_helper.errors import UsageError
@@ -49,6 +50,7 @@ class DaskCrew:
         self._connection = Connection(settings)
         self._briefing = Briefing(secrets.token_hex(8), settings, self._connection)
         self._hosts: dict[str, Host] = {}
+        self._slots: list[DaskSlot] = []
         self._say: Callable[[str], object] = str
         self._alone_since: float | None = None
         self._had_any = False
@@ -101,7 +103,7 @@ class DaskCrew:
                 host.is_refused = True
                 self._say(f"warning: {error}")
             host.beat()
-            host.slots = [slot for slot in host.slots if slot.is_there]
+        self._slots = [slot for slot in self._slots if slot.is_there]
         return self._new_slots() if is_wanted and self._connection.workers is not None else []
 
     def waits(self) -> bool:
@@ -126,8 +128,10 @@ class DaskCrew:
         if workers is None:
             return
         for address in set(self._hosts) - set(workers):
-            for slot in self._hosts.pop(address).slots:
-                slot.lose()
+            gone = self._hosts.pop(address)
+            for slot in self._slots:
+                if slot.host is gone:
+                    slot.lose()
         for address, threads in workers.items():
             if address not in self._hosts:
                 self._hosts[address] = Host(self._briefing, address, threads, was_first=was_first)
@@ -137,21 +141,26 @@ class DaskCrew:
 
     def _new_slots(self) -> list[DaskSlot]:
         new = []
+        beside = Counter(slot.host.address for slot in self._slots)
+        on_node = Counter(slot.host.node for slot in self._slots)
+        measured = {host.node for host in self._ready() if host.measures_node}
         for host in self._ready():
-            fellows = [other for other in self._ready() if other.node == host.node]
-            host.measures_node = host.measures_node or not any(other.measures_node for other in fellows)
-            room = host.threads - len(host.slots)
+            if host.node not in measured:
+                measured.add(host.node)
+                host.measures_node = True
+            room = host.threads - beside[host.address]
             if self._settings.processes != PER_THREAD:
-                room = min(room, self._settings.processes - sum(len(other.slots) for other in fellows))
+                room = min(room, self._settings.processes - on_node[host.node])
             for _ in range(room):
                 new.append(DaskSlot(host, self._free_number()))
-                host.slots.append(new[-1])
+                self._slots.append(new[-1])
+                on_node[host.node] += 1
         self._had_any = self._had_any or bool(new)
-        self.processes = max(self.processes, sum(len(host.slots) for host in self._hosts.values()))
+        self.processes = max(self.processes, len(self._slots))
         return new
 
     def _free_number(self) -> int:
-        taken = {slot.number for host in self._hosts.values() for slot in host.slots}
+        taken = {slot.number for slot in self._slots}
         return next(number for number in range(1, len(taken) + 2) if number not in taken)
 
     def _fetch_logs(self) -> None:

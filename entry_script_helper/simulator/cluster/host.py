@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from entry_script_helper.simulator.cluster.connection import Connection
-    from entry_script_helper.simulator.cluster.slot import DaskSlot
     from entry_script_helper.simulator.settings import Settings
 
 _BEAT = 10.0
@@ -60,7 +59,7 @@ class Briefing:
 
 
 class Host:
-    """One Dask worker, and the slots beside it.
+    """One Dask worker.
 
     Args:
         briefing: What it is told of the run.
@@ -74,7 +73,6 @@ class Host:
         self.threads = threads
         self.was_first = was_first
         self.run = briefing.run
-        self.slots: list[DaskSlot] = []
         self.is_ready = self.is_refused = self.measures_node = self.shares = self.shares_logs = False
         self.node = ""
         self.folder = ""

@@ -45,7 +45,7 @@ class DaskSlot:
         self.name = f"Process-{number}"
         self.number = number
         self.is_there = True
-        self._host = host
+        self.host = host
         self._generation = self._serial = 0
         self._outer: Future[Any] | None = None
         """The task that it has."""
@@ -58,7 +58,7 @@ class DaskSlot:
     def arrive(self, settings: Settings, folder: str) -> Future[Any]:
         """Start a process, and make it a worker."""
         self._folder = folder
-        host = self._host
+        host = self.host
         return self._task("arrive", self._place, host.settings_from(settings), host.folder, host.measures_node)
 
     def submit(self, function: Callable[..., object], *arguments: Any, seconds: float) -> Future[Any]:  # noqa: ANN401
@@ -72,7 +72,7 @@ class DaskSlot:
         inner = future.result()
         self._outer = None
         if inner is None:
-            return self._lost(f"its Dask worker {self._host.address} is gone")
+            return self._lost(f"its Dask worker {self.host.address} is gone")
         try:
             told: node.Told = value(inner)
         except CancelledError:
@@ -101,9 +101,9 @@ class DaskSlot:
         return dataclasses.replace(
             arrival,
             journal=self._writer.path,
-            log=Tree(self._host.log_dir, self._host.node).user(self.name),
+            log=Tree(self.host.log_dir, self.host.node).user(self.name),
             temp_dir="",
-            node=self._host.node,
+            node=self.host.node,
         )
 
     def _lost(self, reason: str, *, is_innocent: bool = False) -> Death:
@@ -114,9 +114,9 @@ class DaskSlot:
             is_innocent: Whether nothing that it did can be the cause.
         """
         self.is_there = False
-        self._host.look_again()
+        self.host.look_again()
         if is_innocent:
-            self._host.forget_workers()
+            self.host.forget_workers()
             return Death(reason, is_lost=True, is_innocent=True)
         culprit, is_known = self._evidence()
         if culprit is not None:
@@ -130,7 +130,7 @@ class DaskSlot:
         """
         try:
             start = None
-            if self._host.shares:
+            if self.host.shares:
                 for entry in journal.read(self._journal, self._position):
                     start = entry if isinstance(entry, journal.Start) else None
                 return start, True
@@ -179,7 +179,7 @@ class DaskSlot:
 
     @property
     def _place(self) -> node.Place:
-        return node.Place(self._host.run, self.name, self.number, self._generation)
+        return node.Place(self.host.run, self.name, self.number, self._generation)
 
     def _task(self, function: str, *arguments: object) -> Future[Any]:
         outer: Future[Any] = Future()
@@ -187,7 +187,7 @@ class DaskSlot:
             outer.set_result(None)
             return outer
         self._outer = outer
-        inner = self._host.submit(function, *arguments)
+        inner = self.host.submit(function, *arguments)
         inner.add_done_callback(lambda done: _resolve(outer, done))
         return outer
 
