@@ -140,7 +140,7 @@ class Selection:
         """
         if follow:
             return Follower(self.files, self._appeared, partial(self._stream, wanted, make)).run()
-        streams = (self._stream(wanted, make, file) for file in self.files)
+        streams = (self._stream(wanted, make, file) for file in self.files if not _is_empty(file.entry))
         return merge.merged([stream for stream in streams if stream])
 
     def _stream(self, wanted: filters.Filters, make: Make[Item], file: LogFile) -> merge.Stream[Item] | None:
@@ -204,6 +204,14 @@ def _chooser(file: LogFile, wanted: filters.FileFilter, make: Make[Item]) -> Cho
         return [items[at] for at in positions], [keys[at] for at in positions]
 
     return choose
+
+
+def _is_empty(entry: Entry) -> bool:
+    """Tell whether a file has nothing in it: some trees have a hundred thousand of these."""
+    try:
+        return not entry.size()
+    except OSError:
+        return False  # who reads it complains
 
 
 def _last_of(entry: Entry, complaints: Complaints) -> str:
