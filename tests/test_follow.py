@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import signal
@@ -27,8 +28,14 @@ class Following:
     """The command, and the lines that it shows."""
 
     def __init__(self, *arguments):
+        # These tests may themselves run where Ctrl-C is ignored, in the background; a child would inherit that.
+        restored = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*COMMAND, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=restored,  # noqa: PLW1509
         )
         self._lines = queue.Queue()
         self._reader = threading.Thread(target=self._read)
@@ -50,10 +57,9 @@ class Following:
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        said = self.process.stderr.read()
         assert self.process.wait(timeout=60) == 130
         assert self._lines.empty()
-        return said
+        return self.process.stderr.read()
 
 
 @pytest.fixture
