@@ -15,7 +15,7 @@ import pytest
 import trees
 from test_sources import quick_folder, without_rights  # noqa: F401 - a fixture
 
-from entry_script_helper.logtree import complaints, read, report, summarise
+from entry_script_helper.logtree import complaints, filters, read, reading, report, summarise
 
 CHANGED, OTHER = (f"{trees.USER_FOLDER}/Process-{number}.txt" for number in (1, 2))
 COUNT = 20_000
@@ -134,6 +134,16 @@ def test_logs_of_a_file_that_changes(change, folder):
     assert ones == [f"one {number}" for number in range(len(ones))]
     assert len(ones) < COUNT
     assert texts[-2:] == ["failed\n" + "\n".join(TRACEBACK), "three"]
+
+
+def test_a_file_that_vanishes_before_it_is_read(folder):
+    """A file that was there when the tree was listed, and is not when it is read, is one line."""
+    found = complaints.Complaints()
+    selection = reading.Selection([folder], found)
+    (folder / CHANGED).unlink()
+    records = [text for texts in selection.merged(filters.Filters(), reading.as_text) for text in texts]
+    assert records == [trees.line(2, "two"), "\n".join([FAILED, *TRACEBACK]), trees.line(3, "three")]
+    assert found.lines == [f"{folder / CHANGED}: {complaints.GONE}"]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -161,8 +161,74 @@ def test_a_logs_folder_of_the_system(tmp_path):
     trees.write(tmp_path, {"logs/mine/notes.txt": ["a"], "logs/mine/logs/overview.txt": ["b"]})
     assert paths_of(tmp_path / "logs/mine/notes.txt") == ["notes.txt"]
     assert paths_of(tmp_path / "logs/mine") == ["logs/overview.txt"]
-    trees.write(tmp_path, {"logs/yours/notes.txt": ["a"]})
-    assert paths_of(tmp_path / "logs/yours") == ["notes.txt"]
+    trees.write(tmp_path, {"logs/yours/a.log": ["a"]})
+    assert paths_of(tmp_path / "logs/yours") == ["a.log"]
+
+
+SOURCE = {
+    "score.py": ["import json"],
+    "README.txt": ["Scores files.", "2026-01-31: begun", "", "[1] a footnote"],
+    "package.json": ['{"name": "a", "version": "1.2.3"}'],
+    "settings.json": ["{", '  "time": "2026-01-31T10:00:00"', "}"],
+    "data/2026.csv": ["time,value", "2026-01-31 10:00:00,1"],
+    "data/train.jsonl": ['{"text": "a", "label": 1}', '{"text": "b", "label": 0}'],
+    "empty.txt": b"",
+    ".venv/notes.txt": ["2026-01-31 10:00:00,000 one of another's"],
+    ".cache.log": ["2026-01-31 10:00:00,000 hidden"],
+}
+"""A folder of sources and data, in which no file is a log."""
+
+LOOSE = {
+    "score.txt": ["loading", "2026-01-31 10:00:00,000|INFO|1|a"],
+    "structured/a.jsonl": ['{"event": "a", "timestamp": "2026-01-31T10:00:00Z"}'],
+    "azure.json": ['{"time": "2026-01-31T10:00:00Z", "message": "a"}'],
+    "windows.txt": "2026-01-31 10:00:00,000|INFO|1|ü\r\n".encode("utf-16"),
+    "build.log": ["without a time"],
+    "std_log_process_0.txt": ["without a time"],
+    "Process-1.4711.error.json": ['{"count": 1}'],
+    "Process-1.task.csv": ["Task Id,Status", "1,RUN_DONE"],
+}
+"""Logs that lie loose in a folder."""
+
+
+@pytest.mark.parametrize("is_zipped", [False, True])
+def test_loose_logs(is_zipped, tmp_path):
+    """Where there is no log tree, a file is a log by its name, or by a time near its beginning; others are left out."""
+    trees.write(tmp_path / "mine", {**SOURCE, **LOOSE})
+    given = trees.zipped(tmp_path / "mine", tmp_path / "mine.zip") if is_zipped else tmp_path / "mine"
+    entries, said = look(given)
+    assert sorted(entry.path for entry in entries) == sorted(LOOSE)
+    assert said == []
+    assert look(tmp_path / "mine/README.txt")[0][0].path == "README.txt"  # what is given itself is read
+
+
+def test_a_loose_file_whose_times_come_late(tmp_path):
+    """A text of which the first 64 KiB have no time is no log, whatever follows."""
+    for size in (60_000, 70_000):
+        trees.write(tmp_path, {f"{size}.txt": ["a note"] * (size // 7) + [trees.line(1, "a")]})
+    assert paths_of(tmp_path) == ["60000.txt"]
+
+
+def test_a_loose_file_that_vanishes(tmp_path):
+    """A file that is removed between the listing and the look at it is not there, and breaks nothing."""
+    trees.write(tmp_path, {name: [trees.line(1, "a")] for name in ("a.txt", "b.txt")})
+    listed = sources.folders.Folder(str(tmp_path), str(tmp_path), Complaints()).entries()
+    assert next(listed).path == "a.txt"
+    (tmp_path / "b.txt").unlink()
+    assert list(listed) == []
+
+
+def test_loose_logs_that_can_not_be_read():
+    """A file that may be a log and can't be looked into is left to who reads it, who says so."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        folder.chmod(0o755)
+        trees.write(folder, {"a.txt": [trees.line(1, "a")], "b.txt": ["a note"], "c.txt": ["another"]})
+        (folder / "a.txt").chmod(0)
+        with without_rights():
+            assert [entry.path for entry in look(folder)[0]] == ["a.txt"]
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +237,7 @@ def test_a_logs_folder_of_the_system(tmp_path):
         ("missing", "there is no such file or folder"),
         ("empty", "no log is in it"),
         ("data", "no log is in it"),
+        ("source", "no log is in it: no logs/, user_logs/ or azureml-logs/, and no file whose lines begin with a time"),
         ("fifo", "this is no file"),
         ("/dev/zero", "this is no file"),
         ("loop", "can't be read"),
@@ -183,6 +250,7 @@ def test_a_logs_folder_of_the_system(tmp_path):
 def test_a_path_that_can_not_be_meant(name, words, tmp_path):
     """A PATH that is missing, or has no log in it, is a mistake of the user's, said in a line: none is waited for."""
     (tmp_path / "empty").mkdir()
+    trees.write(tmp_path / "source", SOURCE)
     trees.write(tmp_path, {"data/model.bin": b"x", "packed.gz": b"\x1f\x8b\x08", "tiny.zip": b"PK\x03\x04"})
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
@@ -198,8 +266,10 @@ def test_files_that_appear(tmp_path):
     """What has appeared is found when a tree is looked at again: files, folders, and the log tree itself."""
     tree = sources.Sources([tmp_path], Complaints())
     assert tree.rescan() == []
-    trees.write(tmp_path, {"notes.txt": ["a"]})
-    assert [entry.path for entry in tree.rescan()] == ["notes.txt"]
+    trees.write(tmp_path, {"notes.txt": ["a"], "score.txt": [""]})
+    assert tree.rescan() == []
+    trees.write(tmp_path, {"score.txt": [trees.line(1, "a")]})
+    assert [entry.path for entry in tree.rescan()] == ["score.txt"]
     trees.truncated(tmp_path)
     assert [entry.path for entry in tree.rescan()] == ["logs/user/10.0.0.4/Process-1.txt"]
     trees.write(tmp_path, {"logs/user/10.0.0.5/Process-1.txt": ["a"], "user_logs/std_log.txt": ["a"], "b.txt": ["no"]})

@@ -126,7 +126,7 @@ def test_the_services_words_for_a_status(status, error, meaning):
     [
         "",
         "Task Id,Status\n",
-        "Task Id\n\n,x\n",
+        "Task Id,Status\n\n,x\n",
         "else\n1\n",
     ],
 )

@@ -17,7 +17,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from entry_script_helper.errors import UsageError
-from entry_script_helper.logtree import roots
+from entry_script_helper.logtree import guessing, roots
 from entry_script_helper.logtree.complaints import (
     DAMAGED,
     ENCRYPTED,
@@ -97,7 +97,9 @@ class Archive:
                     self.complain(name, TOO_LARGE, f"{limit:,} of {info.file_size:,} bytes are")
                 inner = name[len(root.inside) :].lstrip("/")
                 path = f"{root.above}/{inner}" if root.above else inner
-                yield Member(self, name, path, limit)
+                member = Member(self, name, path, limit)
+                if not root.is_guess or guessing.is_log(member):
+                    yield member
 
     def _name(self, info: zipfile.ZipInfo) -> str:
         """Return a file's name with "/", or "" where it is not read."""
@@ -327,7 +329,8 @@ class _Listing:
         """Yield the names of the files of a log tree."""
         tops = [f"{root.inside}/{name}/".lstrip("/") for name in root.only] or [f"{root.inside}/".lstrip("/")]
         for name in self._names:
-            if name.startswith(tuple(tops)) and root.takes(name.rpartition("/")[2]):
+            *folders, last = name.split("/")
+            if name.startswith(tuple(tops)) and root.takes(last) and all(map(root.enters, folders)):
                 yield name
 
     def _folder(self, folder: str) -> tuple[dict[str, None], list[str]]:

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from entry_script_helper.logtree import roots
+from entry_script_helper.logtree import guessing, roots
 from entry_script_helper.logtree.complaints import (
     LINK,
     NO_FILE,
@@ -144,6 +144,8 @@ class Folder:
     def __init__(self, path: str, real: str, complaints: Complaints) -> None:
         self._path, self._real, self._complaints = path, real, complaints
         self._roots: list[tuple[Base, roots.Root]] = []
+        self._no_logs: dict[str, int] = {}
+        """Files that were found to be no logs, and how large they were then."""
 
     def entries(self) -> Iterator[FileEntry]:
         """Yield the files that are there now, in order of their paths in each tree."""
@@ -151,7 +153,22 @@ class Folder:
             self._roots = [(self._base(root), root) for root in roots.find(self._children, self._real.split("/"))]
         for base, root in self._roots:
             for full in self._files(base, root):
-                yield FileEntry(base, full)
+                entry = FileEntry(base, full)
+                if not root.is_guess or self._is_log(entry):
+                    yield entry
+
+    def _is_log(self, entry: FileEntry) -> bool:
+        """Tell whether a file is a log; it is looked into again only where its size has changed."""
+        try:
+            size = entry.size()
+        except OSError:
+            return False
+        if self._no_logs.get(entry.key) == size:
+            return False
+        if guessing.is_log(entry):
+            return True
+        self._no_logs[entry.key] = size
+        return False
 
     def _base(self, root: roots.Root) -> Base:
         if not root.inside:
@@ -164,7 +181,7 @@ class Folder:
         while waiting:
             found = waiting.pop()
             if found.kind == _FOLDER:
-                waiting += self._listed(base, found.full)
+                waiting += self._listed(base, found.full) if root.enters(found.name) else []
             elif not root.takes(found.name):
                 pass
             elif found.kind == _FILE:

@@ -20,7 +20,7 @@ FILES_OF_LOGS = ("overview.", "master.txt", "job_progress_overview", "job_result
 """How names of files begin that are in ``logs/`` in one era or another."""
 
 LOG_ENDINGS = (".txt", ".log", ".jsonl", ".json", ".csv", ".out", ".err")
-"""Endings of files that are taken for logs where nothing else tells."""
+"""Endings of files that may be logs where nothing else tells: `guessing` looks into them."""
 
 DEEPEST = 6
 """Folders of a PATH below one another in which a log tree is looked for."""
@@ -39,10 +39,14 @@ class Root(NamedTuple):
     only: tuple[str, ...] = ()
     """The folders in it that hold logs; () where all it holds is of the tree."""
     is_guess: bool = False
-    """Nothing tells that this is a log tree: files are taken by their endings."""
+    """Nothing tells that this is a log tree: what is a log has to be told of each file."""
+
+    def enters(self, name: str) -> bool:
+        """Tell whether a folder of this name may hold files of the tree."""
+        return not (self.is_guess and name.startswith("."))
 
     def takes(self, name: str) -> bool:
-        """Tell whether a file of this name is one of the tree."""
+        """Tell whether a file of this name may be one of the tree."""
         return not name.startswith(".") and (not self.is_guess or name.lower().endswith(LOG_ENDINGS))
 
 

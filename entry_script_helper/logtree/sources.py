@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         def entries(self) -> Iterator[Entry]: ...
 
 
+LOOKED_FOR = "no logs/, user_logs/ or azureml-logs/, and no file whose lines begin with a time"
 WHAT_TO_GIVE = "give a run's folder, its logs/, a file of it, or a zip archive of them"
 
 _NOT_READ = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}
@@ -112,7 +113,7 @@ class Sources:
         for path, source in self._sources:
             entries = list(source.entries())
             if not entries:
-                raise UsageError(printable(f"{path}: no log is in it: {WHAT_TO_GIVE}"))
+                raise UsageError(printable(f"{path}: no log is in it: {LOOKED_FOR}: {WHAT_TO_GIVE}"))
             found += [entry for entry in entries if self._is_new(entry)]
         return found
 
