@@ -49,9 +49,9 @@ def _dispatch(arguments: list[str]) -> int:
 
         return commandline.main(f"{PROGRAM} run", arguments[1:])
     if arguments[:1] == ["logs"]:
-        from entry_script_helper.logtree import commandline as logtree  # noqa: PLC0415 - as above
+        from entry_script_helper.logtree import logscommand  # noqa: PLC0415 - as above
 
-        return logtree.logs(f"{PROGRAM} logs", arguments[1:])
+        return logscommand.main(f"{PROGRAM} logs", arguments[1:])
     if arguments[:1] == ["summary"]:
         from entry_script_helper.logtree import summarycommand  # noqa: PLC0415 - as above
 

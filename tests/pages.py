@@ -6,14 +6,14 @@ import json
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 
-from entry_script_helper.logtree import resources
-from entry_script_helper.logtree.problems import Problem
-from entry_script_helper.logtree.records import Record
+from entry_script_helper.logtree.activity import resources
+from entry_script_helper.logtree.activity.thinning import Series
+from entry_script_helper.logtree.activity.tries import Try
+from entry_script_helper.logtree.findings.problems import Problem
+from entry_script_helper.logtree.findings.summary import Peak, Progress, Straggler, Summary, ToOpen
 from entry_script_helper.logtree.report.gathering import gather
 from entry_script_helper.logtree.report.page import frame, render
-from entry_script_helper.logtree.summary import Peak, Progress, Straggler, Summary, ToOpen
-from entry_script_helper.logtree.thinning import Series
-from entry_script_helper.logtree.tries import Try
+from entry_script_helper.logtree.stream.records import Record
 
 BEGIN = 1769853600.0
 NODE = "10.0.0.4"

@@ -7,7 +7,7 @@ import trees
 from logtreebits import Bytes, Heard
 
 from entry_script_helper.logtree import read
-from entry_script_helper.logtree.attempts import attempts, attempts_at
+from entry_script_helper.logtree.activity.attempts import attempts, attempts_at
 from entry_script_helper.logtree.layouts import place
 
 NODES = [f"logs/sys/node/{node}/process000.txt" for node in (0, 1)]

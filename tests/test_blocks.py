@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logtreebits import OURS, TEXTS, Bytes, Heard
 
-from entry_script_helper.logtree import blocks, shapes
-from entry_script_helper.logtree.blocks import LONGEST, Blocks
+from entry_script_helper.logtree.stream import blocks, shapes
+from entry_script_helper.logtree.stream.blocks import LONGEST, Blocks
 
 
 def read(data, *, size=4096, complaints=None):

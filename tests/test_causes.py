@@ -7,14 +7,15 @@ import json
 import pytest
 import trees
 
-from entry_script_helper.logtree import causes, evidence, gathering, identities, problems, summarise
-from entry_script_helper.logtree.evidence import Sighting
-from entry_script_helper.logtree.gathering import Gathering
-from entry_script_helper.logtree.identities import NOBODY, Identities, Identity
+from entry_script_helper.logtree import summarise
+from entry_script_helper.logtree.activity.tries import Try
+from entry_script_helper.logtree.findings import causes, evidence, gathering, identities, problems
+from entry_script_helper.logtree.findings.evidence import Sighting
+from entry_script_helper.logtree.findings.gathering import Gathering
+from entry_script_helper.logtree.findings.identities import NOBODY, Identities, Identity
+from entry_script_helper.logtree.findings.occurrences import MOST_TIMES, Occurrences, merged
+from entry_script_helper.logtree.findings.summary import Progress
 from entry_script_helper.logtree.layouts import ERROR, STACKS, Place
-from entry_script_helper.logtree.occurrences import MOST_TIMES, Occurrences, merged
-from entry_script_helper.logtree.summary import Progress
-from entry_script_helper.logtree.tries import Try
 
 USER = "2026-01-31 10:00:{:02},{:03}|score|{}|{}|1|run()|{}"
 LINE = "2026-01-31 10:00:{:02},{:03}|{}|4700|{}"
@@ -553,6 +554,6 @@ def test_the_place_of_a_crash(tmp_path):
 
 def test_counts_are_bounded(tmp_path, monkeypatch):
     """Processes without end are not all remembered."""
-    monkeypatch.setattr("entry_script_helper.logtree.summarising._MOST_PROCESSES", 2)
+    monkeypatch.setattr("entry_script_helper.logtree.findings.summarising._MOST_PROCESSES", 2)
     worker = [LINE.format(2, 0, "INFO", COMPLETED.format(n, 1, 100 + n, "succeeded", 1, 1)) for n in range(9)]
     assert summary_of(tmp_path, worker=worker).processes == 2

@@ -15,7 +15,8 @@ import pytest
 import trees
 from test_sources import quick_folder, without_rights  # noqa: F401 - a fixture
 
-from entry_script_helper.logtree import complaints, filters, read, reading, report, summarise
+from entry_script_helper.logtree import complaints, read, report, summarise
+from entry_script_helper.logtree.selection import filters, reading
 
 CHANGED, OTHER = (f"{trees.USER_FOLDER}/Process-{number}.txt" for number in (1, 2))
 COUNT = 20_000

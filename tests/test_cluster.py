@@ -20,6 +20,8 @@ from entry_script_helper.simulator import simulate
 
 pytest.importorskip("distributed")
 
+pytestmark = pytest.mark.cluster
+
 NODES = ("10.0.1.1", "10.0.1.2")
 
 

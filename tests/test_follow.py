@@ -14,11 +14,12 @@ import threading
 import pytest
 from logtreebits import Bytes
 
-from entry_script_helper.logtree import follow as follow_module
-from entry_script_helper.logtree import layouts, merge
+from entry_script_helper.logtree import layouts
 from entry_script_helper.logtree.complaints import Complaints
+from entry_script_helper.logtree.files.sources import Sources
 from entry_script_helper.logtree.layouts import LogFile
-from entry_script_helper.logtree.sources import Sources
+from entry_script_helper.logtree.selection import follow as follow_module
+from entry_script_helper.logtree.stream import merge
 
 COMMAND = [sys.executable, "-m", "entry_script_helper", "logs", "--follow"]
 LINE = "2026-01-31 10:00:00,{:03}|INFO|1|{}\n"

@@ -53,9 +53,27 @@ LAYERS = [
 ]
 
 
+# Within logtree, whose rooms are folders.
+LOGTREE_LAYERS = [
+    {"complaints", "entries"},
+    {"layouts"},
+    {"stream"},
+    {"files"},
+    {"activity"},
+    {"selection", "findings"},
+    {"", "report", "logscommand", "summarycommand"},
+    {"reportcommand"},
+]
+
+
 def layer_of(module):
     parts = module.split(".")
     return LAYERS.index(parts[1] if len(parts) > 1 else "")
+
+
+def is_module(name):
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
 
 
 def imports_of(path):
@@ -63,12 +81,9 @@ def imports_of(path):
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "entry_script_helper":
-            if node.module == "entry_script_helper":
-                for alias in node.names:
-                    module = f"entry_script_helper.{alias.name}"
-                    yield module if alias.name in LAYERS else "entry_script_helper"
-            else:
-                yield node.module
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                yield module if is_module(module) else node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("entry_script_helper"))
 
@@ -81,6 +96,21 @@ def test_imports_run_one_way():
             room = name.split(".")[1:2]
             inside = room in (["simulator"], ["logtree"]) and imported.split(".")[1:2] == room
             assert inside or layer_of(imported) < layer_of(name), f"{name} imports {imported}"
+
+
+def test_the_rooms_of_the_log_tree_reader_stand_on_each_other():
+    """Within the log tree reader, a room imports only from those below it, or from itself."""
+
+    def place_of(name):
+        room = (name.split(".")[2:] or [""])[0]
+        return next(floor for floor, rooms in enumerate(LOGTREE_LAYERS) if room in rooms), room
+
+    for path in (PACKAGE / "logtree").rglob("*.py"):
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+        for imported in imports_of(path):
+            if imported.startswith("entry_script_helper.logtree") and name != "entry_script_helper.logtree":
+                above, below = place_of(name), place_of(imported)
+                assert below[0] < above[0] or below == above, f"{name} imports {imported}"
 
 
 def modules_after(code):

@@ -10,7 +10,8 @@ import trees
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entry_script_helper.logtree import archives, complaints, layouts, roots, tables
+from entry_script_helper.logtree import complaints, layouts
+from entry_script_helper.logtree.files import archives, roots, tables
 from entry_script_helper.logtree.layouts import Place
 from entry_script_helper.naming import LONGEST, safe_component
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logtreebits import OURS, TEXTS, Bytes, Heard
 
-from entry_script_helper.logtree import merge
-from entry_script_helper.logtree.blocks import LONGEST, Blocks
+from entry_script_helper.logtree.stream import merge
+from entry_script_helper.logtree.stream.blocks import LONGEST, Blocks
 
 
 def streams_of(texts, choose=merge.everything):

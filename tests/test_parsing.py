@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logtreebits import LINES
 
-from entry_script_helper.logtree import parsing, shapes
 from entry_script_helper.logtree.layouts import Place
+from entry_script_helper.logtree.stream import parsing, shapes
 
 PLACE = Place("user", "10.0.0.4", "Process-1", 7)
 

@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from entry_script_helper.logtree.progress import Told, seconds
-from entry_script_helper.logtree.records import Record
-from entry_script_helper.logtree.stragglers import Stragglers
-from entry_script_helper.logtree.tries import Try
+from entry_script_helper.logtree.activity.tries import Try
+from entry_script_helper.logtree.findings.progress import Told, seconds
+from entry_script_helper.logtree.findings.stragglers import Stragglers
+from entry_script_helper.logtree.stream.records import Record
 
 TIME = datetime(2026, 1, 31, 10, tzinfo=timezone.utc)
 BEGINS = "run begins: /work/score.py, 100 mini-batches, 2 processes"
@@ -185,6 +185,6 @@ def test_slow_places():
 
 def test_places_are_bounded(monkeypatch):
     """Processes without end do not fill the memory."""
-    monkeypatch.setattr("entry_script_helper.logtree.stragglers._MOST_PLACES", 2)
+    monkeypatch.setattr("entry_script_helper.logtree.findings.stragglers._MOST_PLACES", 2)
     tries = [tried(number, 1.0, "Process-1") for number in range(20)]
     assert stragglers(*tries, *[tried(number, 9.0, "Process-2") for number in range(7)])[-1][0] == "mini-batch"

@@ -10,8 +10,9 @@ import zipfile
 import pytest
 
 from entry_script_helper import UsageError
-from entry_script_helper.logtree import Record, read, reading
+from entry_script_helper.logtree import Record, read
 from entry_script_helper.logtree.complaints import Complaints
+from entry_script_helper.logtree.selection import reading
 
 TREE = {
     "logs/user/10.0.0.4/Process-1.txt": (

@@ -16,6 +16,7 @@ from plotly import graph_objects
 
 from entry_script_helper.errors import MissingExtraError, UsageError
 from entry_script_helper.logtree import report
+from entry_script_helper.logtree.findings.summary import Progress, Summary
 from entry_script_helper.logtree.report import figures, page, pagedata, recordchoice, writing
 from entry_script_helper.logtree.report.choice import Choice
 from entry_script_helper.logtree.report.embedding import embedded
@@ -24,7 +25,6 @@ from entry_script_helper.logtree.report.trychoice import TryChoice
 from entry_script_helper.logtree.report.trylines import TryLines
 from entry_script_helper.logtree.report.verdictview import duration, view
 from entry_script_helper.logtree.report.visible import visible
-from entry_script_helper.logtree.summary import Progress, Summary
 
 
 def data_of(**parts):

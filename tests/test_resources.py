@@ -7,8 +7,10 @@ import math
 import pytest
 from logtreebits import Bytes, Heard
 
-from entry_script_helper.logtree import layouts, resources, tables
-from entry_script_helper.logtree.thinning import Point, Series, Spread
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.activity import resources
+from entry_script_helper.logtree.activity.thinning import Point, Series, Spread
+from entry_script_helper.logtree.files import tables
 
 NODE = layouts.Place(layouts.NODE_RESOURCES, "10.0.0.4")
 PROCESS = layouts.Place(layouts.PROCESS_RESOURCES, "10.0.0.4", "", 4711)

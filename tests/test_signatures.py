@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entry_script_helper.logtree import signatures
-from entry_script_helper.logtree.signatures import Frame, Raised, chains, generalised, named, of_exception, structured
+from entry_script_helper.logtree.findings import signatures
+from entry_script_helper.logtree.findings.signatures import (
+    Frame,
+    Raised,
+    chains,
+    generalised,
+    named,
+    of_exception,
+    structured,
+)
 
 SIMPLE = """failed
 Traceback (most recent call last):

@@ -16,8 +16,9 @@ import pytest
 import trees
 
 from entry_script_helper.errors import UsageError
-from entry_script_helper.logtree import archives, complaints, roots, sources
+from entry_script_helper.logtree import complaints
 from entry_script_helper.logtree.complaints import Complaints, ReadError
+from entry_script_helper.logtree.files import archives, roots, sources
 
 
 def look(*paths):

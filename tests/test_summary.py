@@ -11,7 +11,7 @@ import pytest
 from test_simulator import Simulation
 
 from entry_script_helper.errors import UsageError
-from entry_script_helper.logtree.summarising import summarise
+from entry_script_helper.logtree.findings.summarising import summarise
 
 LOGGING = """
 import logging, os, sys, time

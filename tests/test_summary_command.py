@@ -13,9 +13,10 @@ import pytest
 import trees
 
 from entry_script_helper.cli import main
-from entry_script_helper.logtree import summarise, verdict
-from entry_script_helper.logtree.problems import Problem
-from entry_script_helper.logtree.summary import Peak, Progress, Straggler, Summary, ToOpen
+from entry_script_helper.logtree import summarise
+from entry_script_helper.logtree.findings import verdict
+from entry_script_helper.logtree.findings.problems import Problem
+from entry_script_helper.logtree.findings.summary import Peak, Progress, Straggler, Summary, ToOpen
 
 NOW = datetime(2026, 1, 31, 10, 1, tzinfo=timezone.utc)
 RECORD = "2026-01-31 10:00:{:02},000|score|{}|4711|1|run()|{}"

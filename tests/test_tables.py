@@ -8,8 +8,9 @@ import tracemalloc
 import pytest
 import trees
 
-from entry_script_helper.logtree import complaints, layouts, sources, tables
+from entry_script_helper.logtree import complaints, layouts
 from entry_script_helper.logtree.complaints import Complaints
+from entry_script_helper.logtree.files import sources, tables
 
 
 @pytest.fixture

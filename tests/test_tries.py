@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from logtreebits import Bytes, Heard
 
-from entry_script_helper.logtree import tables
+from entry_script_helper.logtree.activity.tries import Try
+from entry_script_helper.logtree.activity.tryreading import from_table, from_timeout, from_worker_log
+from entry_script_helper.logtree.files import tables
 from entry_script_helper.logtree.layouts import TRIES, WORKER, Place
-from entry_script_helper.logtree.tries import Try
-from entry_script_helper.logtree.tryreading import from_table, from_timeout, from_worker_log
 
 PLACE = Place(WORKER, "10.0.0.4", "Process-1")
 PATH = "logs/worker/10.0.0.4/Process-1.txt"
@@ -66,7 +66,7 @@ def test_an_error_of_a_worker_log():
 
 def test_open_tries_are_bounded(monkeypatch):
     """A file that only ever picks up does not fill the memory."""
-    monkeypatch.setattr("entry_script_helper.logtree.tryreading._MOST_OPEN", 3)
+    monkeypatch.setattr("entry_script_helper.logtree.activity.tryreading._MOST_OPEN", 3)
     assert len(list(from_worker_log((PICKED % number for number in range(10)), PLACE, PATH))) == 3
 
 

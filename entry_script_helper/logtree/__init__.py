@@ -4,14 +4,19 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.reading import read
-    from entry_script_helper.logtree.records import Record
-    from entry_script_helper.logtree.summarising import summarise
-    from entry_script_helper.logtree.summary import Summary
+    from entry_script_helper.logtree.findings.summarising import summarise
+    from entry_script_helper.logtree.findings.summary import Summary
+    from entry_script_helper.logtree.selection.reading import read
+    from entry_script_helper.logtree.stream.records import Record
 
 __all__ = ["Record", "Summary", "read", "summarise"]
 
-_HOMES = {"Record": "records", "Summary": "summary", "read": "reading", "summarise": "summarising"}
+_HOMES = {
+    "Record": "stream.records",
+    "Summary": "findings.summary",
+    "read": "selection.reading",
+    "summarise": "findings.summarising",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from entry_script_helper.logtree.sources import Entry
+    from entry_script_helper.logtree.entries import Entry
 
 USER = "user"
 """What the script logs: the helper's files, azureml_user's, the service's entry_script_log."""

@@ -10,15 +10,15 @@ import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree import verdict
-from entry_script_helper.logtree.summarising import summarise
+from entry_script_helper.logtree.findings import verdict
+from entry_script_helper.logtree.findings.summarising import summarise
 from entry_script_helper.terminal import Parser, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from entry_script_helper.logtree.summary import Summary
+    from entry_script_helper.logtree.findings.summary import Summary
 
 _DONE, _FAILED = 0, 1
 

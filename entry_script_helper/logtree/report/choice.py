@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import Generic, TypeVar
 
-from entry_script_helper.logtree.thinning import Spread
+from entry_script_helper.logtree.activity.thinning import Spread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

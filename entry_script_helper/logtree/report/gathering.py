@@ -14,9 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from entry_script_helper.logtree.records import Record
-    from entry_script_helper.logtree.resources import Usage
-    from entry_script_helper.logtree.tries import Try
+    from entry_script_helper.logtree.activity.resources import Usage
+    from entry_script_helper.logtree.activity.tries import Try
+    from entry_script_helper.logtree.stream.records import Record
 
 
 class Gathered(NamedTuple):

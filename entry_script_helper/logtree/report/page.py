@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import jinja2
 
+    from entry_script_helper.logtree.findings.summary import Summary
     from entry_script_helper.logtree.report.gathering import Gathered
-    from entry_script_helper.logtree.summary import Summary
 
 _ASSETS = os.path.join(os.path.dirname(__file__), "assets")
 _SCRIPTS = ("shared.js", "timeline.js", "curves.js", "records.js")

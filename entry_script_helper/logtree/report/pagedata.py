@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from entry_script_helper.logtree.records import Record
+    from entry_script_helper.logtree.activity.resources import Usage
+    from entry_script_helper.logtree.activity.thinning import Point, Series
     from entry_script_helper.logtree.report.gathering import Gathered
     from entry_script_helper.logtree.report.trychoice import ChosenTry
     from entry_script_helper.logtree.report.trylines import Line, TryLines
-    from entry_script_helper.logtree.resources import Usage
-    from entry_script_helper.logtree.thinning import Point, Series
+    from entry_script_helper.logtree.stream.records import Record
 
 _LONGEST_NAME, _LONGEST_ERROR = 120, 200
 _LINES_SIZE = 1_500_000

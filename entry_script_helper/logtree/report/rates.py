@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.tries import Try
+    from entry_script_helper.logtree.activity.tries import Try
 
 _NARROWEST = 0.5
 """Seconds of a stretch, to begin with."""

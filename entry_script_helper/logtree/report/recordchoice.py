@@ -11,7 +11,7 @@ from entry_script_helper.logtree.report.visible import cut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.records import Record
+    from entry_script_helper.logtree.stream.records import Record
 
 ERRORS, WARNINGS, OTHERS = "errors", "warnings", "others"
 """The classes of records, as they are counted."""

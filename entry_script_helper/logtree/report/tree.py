@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 
-from entry_script_helper.logtree import filters, layouts, reading, resources, sources
-from entry_script_helper.logtree.attempts import attempts
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.activity import resources
+from entry_script_helper.logtree.activity.attempts import attempts
 from entry_script_helper.logtree.complaints import Complaints
+from entry_script_helper.logtree.files import sources
+from entry_script_helper.logtree.findings.summarising import summarise
 from entry_script_helper.logtree.report import gathering
 from entry_script_helper.logtree.report.usagechoice import NODE_BINS, PROCESS_BINS
-from entry_script_helper.logtree.summarising import summarise
+from entry_script_helper.logtree.selection import filters, reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from entry_script_helper.logtree.activity.resources import Usage
+    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.findings.summary import Summary
     from entry_script_helper.logtree.layouts import Place
     from entry_script_helper.logtree.report.gathering import Gathered
-    from entry_script_helper.logtree.resources import Usage
-    from entry_script_helper.logtree.sources import Entry
-    from entry_script_helper.logtree.summary import Summary
 
 
 def gathered(

@@ -9,7 +9,7 @@ from entry_script_helper.logtree.report.choice import Choice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.tries import Try
+    from entry_script_helper.logtree.activity.tries import Try
 
 _SLOWEST = 300
 SUCCEEDED = "succeeded"

@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from entry_script_helper.logtree.records import Record
+    from entry_script_helper.logtree.activity.tries import Try
     from entry_script_helper.logtree.report.trychoice import ChosenTry
-    from entry_script_helper.logtree.tries import Try
+    from entry_script_helper.logtree.stream.records import Record
 
 _MOST_LINES = (10, 6, 3)
 """Lines that a try has, by its rank."""

@@ -6,7 +6,7 @@ import heapq
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.resources import Usage
+    from entry_script_helper.logtree.activity.resources import Usage
 
 MOST_NODES = 24
 MOST_PROCESSES = 160

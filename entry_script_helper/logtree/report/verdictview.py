@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from entry_script_helper.logtree.problems import Problem
-    from entry_script_helper.logtree.summary import Progress, Summary
+    from entry_script_helper.logtree.findings.problems import Problem
+    from entry_script_helper.logtree.findings.summary import Progress, Summary
 
 MOST_PROBLEMS, MOST_WARNINGS = 40, 20
 _LONGEST_TITLE, _LONGEST_NAME, _LONGEST_TRACEBACK = 500, 120, 6_000

@@ -11,14 +11,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree import problems
-from entry_script_helper.logtree.summary import FAILED
+from entry_script_helper.logtree.findings import problems
+from entry_script_helper.logtree.findings.summary import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from entry_script_helper.logtree.problems import Problem
-    from entry_script_helper.logtree.summary import Progress
+    from entry_script_helper.logtree.findings.problems import Problem
+    from entry_script_helper.logtree.findings.summary import Progress
 
 INIT_FAILED = 72
 """The service's exit code where init() failed."""

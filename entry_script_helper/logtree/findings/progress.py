@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree.summary import FAILED, RUNNING, SUCCEEDED, UNKNOWN, Progress
+from entry_script_helper.logtree.findings.summary import FAILED, RUNNING, SUCCEEDED, UNKNOWN, Progress
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from entry_script_helper.logtree.records import Record
+    from entry_script_helper.logtree.stream.records import Record
 
 _BEGINS = re.compile(r"run begins: .*, (\d+) mini-batches, \d+ processes$")
 _COUNT = re.compile(

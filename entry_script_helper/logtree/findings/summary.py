@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from entry_script_helper.logtree.problems import Problem
+    from entry_script_helper.logtree.findings.problems import Problem
 
 SUCCEEDED, FAILED, RUNNING, UNKNOWN = "succeeded", "failed", "running", "unknown"
 """What became of a run. ``running``: its logs have no end yet; ``unknown``: the files tell nothing of it as a whole."""

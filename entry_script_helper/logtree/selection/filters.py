@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from entry_script_helper.errors import UsageError
-from entry_script_helper.logtree import parsing, shapes
+from entry_script_helper.logtree.stream import parsing, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from entry_script_helper.logtree.blocks import Block
+    from entry_script_helper.logtree.activity.tries import Try
     from entry_script_helper.logtree.layouts import Place
-    from entry_script_helper.logtree.tries import Try
+    from entry_script_helper.logtree.stream.blocks import Block
 
     Test = Callable[[str, str], bool]
     """Says of a record, by its text and its key, whether it is wanted."""

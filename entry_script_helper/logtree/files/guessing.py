@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entry_script_helper.logtree import layouts
-from entry_script_helper.logtree.blocks import Blocks
 from entry_script_helper.logtree.complaints import Complaints
+from entry_script_helper.logtree.stream.blocks import Blocks
 
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.sources import Entry
+    from entry_script_helper.logtree.entries import Entry
 
 ENDINGS = (".log", ".out", ".err")
 """Endings of files that are logs, whatever is in them."""

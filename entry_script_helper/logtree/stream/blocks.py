@@ -12,13 +12,13 @@ from collections import deque
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from entry_script_helper.logtree import shapes
+from entry_script_helper.logtree.stream import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.sources import Entry
+    from entry_script_helper.logtree.entries import Entry
 
 
 LONGEST = 1 << 18

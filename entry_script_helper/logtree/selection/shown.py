@@ -14,14 +14,14 @@ import zlib
 from typing import TYPE_CHECKING
 
 from entry_script_helper.jsontext import MISLEADING
-from entry_script_helper.logtree import parsing
+from entry_script_helper.logtree.stream import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from entry_script_helper.logtree.layouts import LogFile
-    from entry_script_helper.logtree.reading import Found
-    from entry_script_helper.logtree.records import Record
+    from entry_script_helper.logtree.selection.reading import Found
+    from entry_script_helper.logtree.stream.records import Record
 
 AT_ONCE = 512
 """Records that are joined at a time: so many fit a processor's cache, and memory that is at hand."""

@@ -11,8 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from entry_script_helper.logtree import shapes
-from entry_script_helper.logtree.records import Record
+from entry_script_helper.logtree.stream import shapes
+from entry_script_helper.logtree.stream.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,36 +8,27 @@ import os
 from typing import TYPE_CHECKING
 
 from entry_script_helper import redaction
-from entry_script_helper.logtree import (
-    causes,
-    evidence,
-    layouts,
-    parsing,
-    problems,
-    resources,
-    scanning,
-    shapes,
-    sources,
-    tables,
-    toopen,
-    tryreading,
-)
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.activity import resources, tryreading
 from entry_script_helper.logtree.complaints import Complaints
-from entry_script_helper.logtree.gathering import Gathering, moment
-from entry_script_helper.logtree.progress import Told
-from entry_script_helper.logtree.stragglers import Stragglers
-from entry_script_helper.logtree.summary import FAILED, RUNNING, UNKNOWN, Peak, Progress, Summary
+from entry_script_helper.logtree.files import sources, tables
+from entry_script_helper.logtree.findings import causes, evidence, problems, toopen
+from entry_script_helper.logtree.findings.gathering import Gathering, moment
+from entry_script_helper.logtree.findings.progress import Told
+from entry_script_helper.logtree.findings.stragglers import Stragglers
+from entry_script_helper.logtree.findings.summary import FAILED, RUNNING, UNKNOWN, Peak, Progress, Summary
+from entry_script_helper.logtree.stream import parsing, scanning, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from entry_script_helper.logtree.evidence import Sighting
+    from entry_script_helper.logtree.activity.thinning import Point
+    from entry_script_helper.logtree.activity.tries import Try
+    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.findings.evidence import Sighting
+    from entry_script_helper.logtree.findings.problems import Problem
     from entry_script_helper.logtree.layouts import Place
-    from entry_script_helper.logtree.problems import Problem
-    from entry_script_helper.logtree.records import Record
-    from entry_script_helper.logtree.sources import Entry
-    from entry_script_helper.logtree.thinning import Point
-    from entry_script_helper.logtree.tries import Try
+    from entry_script_helper.logtree.stream.records import Record
 
 _MASTER_SIGNS = (
     *evidence.SIGNS,

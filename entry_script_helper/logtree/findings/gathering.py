@@ -11,15 +11,16 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree import evidence, layouts, problems, signatures
-from entry_script_helper.logtree.identities import NOBODY, Identities, Identity
-from entry_script_helper.logtree.occurrences import Occurrences
-from entry_script_helper.logtree.problems import Problem
-from entry_script_helper.logtree.tries import Try
-from entry_script_helper.logtree.tryreading import DIED, RUNNING, SUCCEEDED, TIMEOUT
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.activity.tries import Try
+from entry_script_helper.logtree.activity.tryreading import DIED, RUNNING, SUCCEEDED, TIMEOUT
+from entry_script_helper.logtree.findings import evidence, problems, signatures
+from entry_script_helper.logtree.findings.identities import NOBODY, Identities, Identity
+from entry_script_helper.logtree.findings.occurrences import Occurrences
+from entry_script_helper.logtree.findings.problems import Problem
 
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.evidence import Sighting
+    from entry_script_helper.logtree.findings.evidence import Sighting
 
 MOST_GROUPS = 1000
 """Signatures that are kept: those that came first. The others are counted."""

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree import shapes
-from entry_script_helper.logtree.blocks import LONGEST, Blocks
+from entry_script_helper.logtree.stream import shapes
+from entry_script_helper.logtree.stream.blocks import LONGEST, Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from entry_script_helper.logtree.blocks import Block
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.sources import Entry
+    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.stream.blocks import Block
 
 
 def blocks(entry: Entry, complaints: Complaints) -> Iterator[Block]:

@@ -17,7 +17,6 @@ import zlib
 from typing import TYPE_CHECKING
 
 from entry_script_helper.errors import UsageError
-from entry_script_helper.logtree import guessing, roots
 from entry_script_helper.logtree.complaints import (
     DAMAGED,
     ENCRYPTED,
@@ -28,12 +27,13 @@ from entry_script_helper.logtree.complaints import (
     ReadError,
     printable,
 )
+from entry_script_helper.logtree.files import guessing, roots
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.folders import FileEntry
+    from entry_script_helper.logtree.files.folders import FileEntry
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 """What an archive, and an empty one, begin with."""

@@ -6,15 +6,15 @@ import textwrap
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree import problems
 from entry_script_helper.logtree.complaints import printable
-from entry_script_helper.logtree.summary import FAILED, RUNNING, SUCCEEDED
+from entry_script_helper.logtree.findings import problems
+from entry_script_helper.logtree.findings.summary import FAILED, RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from entry_script_helper.logtree.problems import Problem
-    from entry_script_helper.logtree.summary import Summary
+    from entry_script_helper.logtree.findings.problems import Problem
+    from entry_script_helper.logtree.findings.summary import Summary
 
 NARROWEST = 40
 """Columns that are always used."""

@@ -7,17 +7,18 @@ import re
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from entry_script_helper.logtree import layouts, tables
-from entry_script_helper.logtree.thinning import Series
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.activity.thinning import Series
+from entry_script_helper.logtree.files import tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from entry_script_helper.logtree.activity.thinning import Point
     from entry_script_helper.logtree.complaints import Complaints
+    from entry_script_helper.logtree.entries import Entry
     from entry_script_helper.logtree.layouts import Place
-    from entry_script_helper.logtree.sources import Entry
-    from entry_script_helper.logtree.thinning import Point
 
 MOST_BINS = 300
 """Bins of a curve, unless asked otherwise: more than a screen has room for is not seen."""

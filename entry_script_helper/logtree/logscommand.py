@@ -1,4 +1,4 @@
-"""The commands that read log trees: from their arguments to an exit code."""
+"""The command ``entry-script-helper logs``: the records of log trees, from its arguments to an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from entry_script_helper.logtree import filters, reading
+    from entry_script_helper.logtree.selection import filters, reading
 
 _LOGS = """\
 Show the records of a run's logs, those of all processes and nodes merged by time, records of several lines whole."""
@@ -32,7 +32,7 @@ them. A record without a level counts as INFO, one with a traceback in it as ERR
 exit code: 0 done; 2 bad input; 130 stopped by Ctrl-C"""
 
 
-def logs(program: str, arguments: Sequence[str]) -> int:
+def main(program: str, arguments: Sequence[str]) -> int:
     """Run the command ``logs`` and return its exit code.
 
     Args:
@@ -45,8 +45,8 @@ def logs(program: str, arguments: Sequence[str]) -> int:
         SystemExit: After ``--help``, with code 0.
     """
     options = _logs_parser(program).parse_args(arguments)
-    from entry_script_helper.logtree import reading  # noqa: PLC0415 - not needed for --help
     from entry_script_helper.logtree.complaints import Complaints  # noqa: PLC0415
+    from entry_script_helper.logtree.selection import reading  # noqa: PLC0415 - not needed for --help
 
     complaints = Complaints(lambda line: print(f"{program}: {line}", file=sys.stderr, flush=True))  # noqa: T201
     selection = reading.Selection(options.path, complaints)
@@ -97,7 +97,7 @@ def _logs_parser(program: str) -> Parser:
 
 def _written(options: argparse.Namespace, selection: reading.Selection, wanted: filters.Filters) -> Iterator[bytes]:
     """Yield what is to be written, in the form that was asked for."""
-    from entry_script_helper.logtree import reading, shown  # noqa: PLC0415 - not needed for --help
+    from entry_script_helper.logtree.selection import reading, shown  # noqa: PLC0415 - not needed for --help
 
     is_terminal = sys.stdout.isatty()
     has_colours = options.color == "always" or (
@@ -119,7 +119,7 @@ def _written(options: argparse.Namespace, selection: reading.Selection, wanted: 
 
 
 def _as_json(item: reading.Found) -> bytes:
-    from entry_script_helper.logtree import reading, shown  # noqa: PLC0415 - as above
+    from entry_script_helper.logtree.selection import reading, shown  # noqa: PLC0415 - as above
 
     return shown.as_object(reading.as_record(item))
 

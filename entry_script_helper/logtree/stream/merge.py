@@ -17,15 +17,15 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from entry_script_helper.logtree import shapes
-from entry_script_helper.logtree.blocks import Blocks
+from entry_script_helper.logtree.stream import shapes
+from entry_script_helper.logtree.stream.blocks import Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from entry_script_helper.logtree.blocks import Block
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.sources import Entry
+    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.stream.blocks import Block
 
 HEAD = 1 << 16
 """Bytes at a file's beginning in which its first time is looked for."""

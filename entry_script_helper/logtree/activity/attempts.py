@@ -6,15 +6,18 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree import layouts, scanning, shapes, tables, tryreading
-from entry_script_helper.logtree.tries import Try
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.activity import tryreading
+from entry_script_helper.logtree.activity.tries import Try
+from entry_script_helper.logtree.files import tables
+from entry_script_helper.logtree.stream import scanning, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from entry_script_helper.logtree.complaints import Complaints
+    from entry_script_helper.logtree.entries import Entry
     from entry_script_helper.logtree.layouts import Place
-    from entry_script_helper.logtree.sources import Entry
 
 _PICK_UP = re.compile(rb"\bpicked up (?:mini.?batch|task) ([\w-]+)", re.IGNORECASE)
 """What a worker's log of the service says when it begins with a mini-batch."""

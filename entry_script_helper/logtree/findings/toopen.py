@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree import layouts, problems
-from entry_script_helper.logtree.summary import SUCCEEDED, ToOpen
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.findings import problems
+from entry_script_helper.logtree.findings.summary import SUCCEEDED, ToOpen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from entry_script_helper.logtree.findings.problems import Problem
+    from entry_script_helper.logtree.findings.summary import Summary
     from entry_script_helper.logtree.layouts import Place
-    from entry_script_helper.logtree.problems import Problem
-    from entry_script_helper.logtree.summary import Summary
 
 _MOST = 3
 

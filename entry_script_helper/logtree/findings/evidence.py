@@ -7,15 +7,17 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from entry_script_helper.logtree import layouts, problems, signatures, tryreading
-from entry_script_helper.logtree.tries import Try
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.activity import tryreading
+from entry_script_helper.logtree.activity.tries import Try
+from entry_script_helper.logtree.findings import problems, signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from entry_script_helper.logtree.findings.signatures import Raised
     from entry_script_helper.logtree.layouts import Place
-    from entry_script_helper.logtree.records import Record
-    from entry_script_helper.logtree.signatures import Raised
+    from entry_script_helper.logtree.stream.records import Record
 
 STACKS = "stacks"
 """A further kind: the stacks that a process which hung or crashed has left."""

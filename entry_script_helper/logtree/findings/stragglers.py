@@ -7,11 +7,11 @@ from array import array
 from statistics import median
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree.summary import Straggler
-from entry_script_helper.logtree.tryreading import SUCCEEDED
+from entry_script_helper.logtree.activity.tryreading import SUCCEEDED
+from entry_script_helper.logtree.findings.summary import Straggler
 
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.tries import Try
+    from entry_script_helper.logtree.activity.tries import Try
 
 TIMES_THE_MEDIAN = 5
 """How much slower than the median a mini-batch is that is told."""

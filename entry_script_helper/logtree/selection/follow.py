@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from entry_script_helper.logtree import merge
+from entry_script_helper.logtree.stream import merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -8,8 +8,8 @@ from calendar import timegm
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from entry_script_helper.logtree.tables import plain
-from entry_script_helper.logtree.tries import Try
+from entry_script_helper.logtree.activity.tries import Try
+from entry_script_helper.logtree.files.tables import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,20 +8,24 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Union
 
-from entry_script_helper.logtree import attempts, filters, layouts, merge, parsing, shapes, sources
+from entry_script_helper.logtree import layouts
+from entry_script_helper.logtree.activity import attempts
 from entry_script_helper.logtree.complaints import Complaints
-from entry_script_helper.logtree.follow import Follower
+from entry_script_helper.logtree.files import sources
 from entry_script_helper.logtree.layouts import LogFile
+from entry_script_helper.logtree.selection import filters
+from entry_script_helper.logtree.selection.follow import Follower
+from entry_script_helper.logtree.stream import merge, parsing, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from typing import TypeVar
 
-    from entry_script_helper.logtree.blocks import Block
-    from entry_script_helper.logtree.records import Record
-    from entry_script_helper.logtree.sources import Entry
-    from entry_script_helper.logtree.tries import Try
+    from entry_script_helper.logtree.activity.tries import Try
+    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.stream.blocks import Block
+    from entry_script_helper.logtree.stream.records import Record
 
     Item = TypeVar("Item")
     Choose = Callable[[Block, list[str], list[str]], tuple[list[Item], list[str]]]

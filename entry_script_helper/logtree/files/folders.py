@@ -6,7 +6,6 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from entry_script_helper.logtree import guessing, roots
 from entry_script_helper.logtree.complaints import (
     LINK,
     NO_FILE,
@@ -16,6 +15,7 @@ from entry_script_helper.logtree.complaints import (
     ReadError,
     printable,
 )
+from entry_script_helper.logtree.files import guessing, roots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

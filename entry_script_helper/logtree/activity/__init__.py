@@ -1,0 +1,1 @@
+"""What processes did, and what they used: tries at mini-batches, curves of resources."""

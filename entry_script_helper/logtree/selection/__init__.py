@@ -1,0 +1,1 @@
+"""The records that somebody asks for: chosen, followed, shown."""

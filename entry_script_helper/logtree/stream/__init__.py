@@ -1,0 +1,1 @@
+"""Records: cut from files of any format, and merged by time."""
