@@ -81,7 +81,7 @@ CHANGES = {
 @pytest.fixture
 def folder():
     """A tree with an error, then a NUL and 2 MB more, in one file, and another error in a file of another node."""
-    found = Path(tempfile.mkdtemp())  # not pytest's own, which nobody else may enter
+    found = Path(tempfile.mkdtemp(dir=open_to_all()))  # not pytest's own, which nobody else may enter
     found.chmod(0o755)
     lines = [trees.line(1, f"one {number}") for number in range(COUNT)]
     text = "\n".join([FAILED, *TRACEBACK, trees.line(0, "cut"), "\0", *lines, ""])
@@ -91,6 +91,14 @@ def folder():
     trees.write(found, {OTHER.replace("0.4", "0.6"): [trees.line(3, "three")]})
     yield found
     shutil.rmtree(found)
+
+
+def open_to_all():
+    """Return a directory for temporary files that every user can reach; the one of this process may be private."""
+    for path in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")):
+        if path.is_dir() and all(parent.stat().st_mode & 1 for parent in (path, *path.parents)):
+            return path
+    return pytest.skip("no directory for temporary files can be reached by every user")
 
 
 def change_once(change, path):
