@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import trees
-from test_sources import quick_folder, without_rights  # noqa: F401 - a fixture
+from test_sources import open_to_all, quick_folder, without_rights  # noqa: F401 - a fixture
 
 from entry_script_helper.logtree import complaints, read, report, summarise
 from entry_script_helper.logtree.selection import filters, reading
@@ -91,14 +91,6 @@ def folder():
     trees.write(found, {OTHER.replace("0.4", "0.6"): [trees.line(3, "three")]})
     yield found
     shutil.rmtree(found)
-
-
-def open_to_all():
-    """Return a directory for temporary files that every user can reach; the one of this process may be private."""
-    for path in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")):
-        if path.is_dir() and all(parent.stat().st_mode & 1 for parent in (path, *path.parents)):
-            return path
-    return pytest.skip("no directory for temporary files can be reached by every user")
 
 
 def change_once(change, path):

@@ -54,6 +54,14 @@ def attempt(entry, found):
     return data
 
 
+def open_to_all():
+    """Return a directory for temporary files that every user can reach; the one of this process may be private."""
+    for path in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")):
+        if path.is_dir() and all(parent.stat().st_mode & 1 for parent in (path, *path.parents)):
+            return path
+    return pytest.skip("no directory for temporary files can be reached by every user")
+
+
 @pytest.fixture
 def run(tmp_path):
     """A run's folder with logs, input, output and code."""
@@ -221,7 +229,7 @@ def test_a_loose_file_that_vanishes(tmp_path):
 
 def test_loose_logs_that_can_not_be_read():
     """A file that may be a log and can't be looked into is left to who reads it, who says so."""
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir=open_to_all()))
     try:
         folder.chmod(0o755)
         trees.write(folder, {"a.txt": [trees.line(1, "a")], "b.txt": ["a note"], "c.txt": ["another"]})
@@ -359,7 +367,7 @@ def without_rights():
 
 def test_what_may_not_be_read():
     """A folder that may not be read is one line, and so is a file; the rest is read. As PATH it is a mistake."""
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir=open_to_all()))
     try:
         folder.chmod(0o755)
         trees.unreadable(folder)
