@@ -140,6 +140,17 @@ def test_logs_of_a_node(on_node, here):
     assert "70_driver_log_10.0.0.9.txt" in names
 
 
+def test_two_runs_at_a_node(on_node):
+    """A node may be looked at for several runs at a time; one without a process has no logs, and leaves nothing."""
+    first = on_node("look", on_node.order)
+    second = on_node("look", dataclasses.replace(on_node.order, run="another"))
+    assert first.directory != second.directory
+    assert zipfile.ZipFile(io.BytesIO(on_node("logs", "another"))).namelist() == []
+    on_node("end", "another")
+    assert os.path.exists(first.directory)
+    assert not os.path.exists(second.directory)
+
+
 def test_process_that_can_not_arrive(on_node, here):
     """A process that can't become a worker says why."""
     on_node("look", on_node.order)

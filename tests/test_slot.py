@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 
 import pytest
 from test_node import here  # noqa: F401 - a fixture
@@ -135,7 +135,7 @@ def test_place_that_is_closed(place, host):
 
 
 def _failed(outer, host):
-    host.asked[-1][1].set_exception(CancelledError())
+    host.asked[-1][1].set_exception(RuntimeError("gone"))
     return outer
 
 
