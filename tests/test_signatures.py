@@ -143,7 +143,7 @@ def test_tracebacks_are_bounded(monkeypatch):
         ("<string>", False),
         ("/opt/conda/lib/python3.8/site-packages/torch/nn.py", False),
         ("/usr/lib/python3/dist-packages/yaml/__init__.py", False),
-        ("/root/.pyenv/versions/3.11.7/lib/python3.11/threading.py", False),
+        ("/home/user/.pyenv/versions/3.11.7/lib/python3.11/threading.py", False),
         ("C:\\Python311\\Lib\\site-packages\\x.py", False),
         ("/src/entry_script_helper/guardedcall.py", False),
         ("driver/amlbi_main.py", False),
@@ -246,7 +246,7 @@ def test_an_exception_in_json():
 STACKS = """Timeout (0:00:01.8)!
 Thread 0x00007f34d07ff6c0 (most recent call first):
   File "/job/timer.py", line 1 in wait
-  File "/root/.pyenv/versions/3.11.7/lib/python3.11/threading.py", line 982 in run
+  File "/home/user/.pyenv/versions/3.11.7/lib/python3.11/threading.py", line 982 in run
 
 Current thread 0x00007f34d221cb80 (most recent call first):
   File "/env/lib/python3.11/site-packages/requests/api.py", line 5 in get
