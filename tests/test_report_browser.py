@@ -10,7 +10,7 @@ import sys
 
 import pages
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 REQUIRED = "REPORT_NEEDS_BROWSER"
 """A variable that CI sets: a browser that is missing is a failure there, not a skipped test."""
@@ -120,7 +120,7 @@ def test_no_log_runs_whatever_one_does(open_page):
     problems = tuple(map(pages.problem, pages.HOSTILE))
     opened = open_page(pages.page(pages.summary(problems=problems), attempts, lines, used))
     use_everything(opened.page)
-    assert opened.page.locator("#records-rows tr").count() == len(pages.HOSTILE)
+    expect(opened.page.locator("#records-rows tr")).to_have_count(len(pages.HOSTILE))  # once the page has searched
     assert opened.page.locator("iframe, img, a[href^='javascript'], main a, script[src]").count() == 0
     opened.check_quiet()
 
