@@ -319,6 +319,8 @@ def test_joining_and_leaving(free_engine, own):
     names = free_engine.inputs(30)
     free_engine.script(held(free_engine.path / "go"))
     process = free_engine.launch()
+    waits = f"no Dask worker is there at {own.address}"
+    wait_until(lambda: any(waits in file.read_text() for file in (free_engine.path / "logs").glob("*.txt")))
     first = own.worker("a")
     wait_until(lambda: len(own.children()) == 1)
     own.worker("b", threads=2)
@@ -329,7 +331,7 @@ def test_joining_and_leaving(free_engine, own):
     result = free_engine.end(process)
     assert sorted(free_engine.rows) == names
     assert result["processes"] == 3
-    assert "no Dask worker is there at tcp://127.0.0.1:" in free_engine.said
+    assert waits in free_engine.said
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ LAYERS = [
 
 # Within logtree, whose rooms are folders.
 LOGTREE_LAYERS = [
-    {"complaints", "entries"},
+    {"complaints"},
     {"layouts"},
     {"stream"},
     {"files"},

@@ -191,11 +191,11 @@ def test_random_kills(tmp_path_factory, seed, masters, size):
     chance = random.Random(seed)
     kept = {"processes": 3, "mini_batch_size": size, "run_max_try": 1000}
     for _ in range(masters):
-        process = engine.launch(resume=engine.part.exists(), **kept)
+        process = engine.launch(resume=(engine.part / "run.json").exists(), **kept)
         with killing_workers(engine, process, chance):
             time.sleep(chance.random())
             kill(process)
-    process = engine.launch(resume=engine.part.exists(), **kept)
+    process = engine.launch(resume=(engine.part / "run.json").exists(), **kept)
     with killing_workers(engine, process, chance):
         result = engine.end(process)
     assert result["exit_code"] == 0

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.entries import Entry
-    from entry_script_helper.logtree.layouts import Place
+    from entry_script_helper.logtree.layouts import Entry, Place
 
 _PICK_UP = re.compile(rb"\bpicked up (?:mini.?batch|task) ([\w-]+)", re.IGNORECASE)
 """What a worker's log of the service says when it begins with a mini-batch."""

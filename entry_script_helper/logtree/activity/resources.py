@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from entry_script_helper.logtree.activity.thinning import Point
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.entries import Entry
-    from entry_script_helper.logtree.layouts import Place
+    from entry_script_helper.logtree.layouts import Entry, Place
 
 MOST_BINS = 300
 """Bins of a curve, unless asked otherwise: more than a screen has room for is not seen."""

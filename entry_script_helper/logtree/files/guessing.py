@@ -9,7 +9,7 @@ from entry_script_helper.logtree.complaints import Complaints
 from entry_script_helper.logtree.stream.blocks import Blocks
 
 if TYPE_CHECKING:
-    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.layouts import Entry
 
 ENDINGS = (".log", ".out", ".err")
 """Endings of files that are logs, whatever is in them."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.layouts import Entry
 
     class _Source(Protocol):
         def entries(self) -> Iterator[Entry]: ...

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.layouts import Entry
 
 LONGEST_LINE = 50_000
 """Characters of a line; of a longer one the end is left out."""

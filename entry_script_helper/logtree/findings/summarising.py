@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
     from entry_script_helper.logtree.activity.thinning import Point
     from entry_script_helper.logtree.activity.tries import Try
-    from entry_script_helper.logtree.entries import Entry
     from entry_script_helper.logtree.findings.evidence import Sighting
     from entry_script_helper.logtree.findings.problems import Problem
-    from entry_script_helper.logtree.layouts import Place
+    from entry_script_helper.logtree.layouts import Entry, Place
     from entry_script_helper.logtree.stream.records import Record
 
 _MASTER_SIGNS = (

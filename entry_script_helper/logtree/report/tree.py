@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from entry_script_helper.logtree.activity.resources import Usage
-    from entry_script_helper.logtree.entries import Entry
     from entry_script_helper.logtree.findings.summary import Summary
-    from entry_script_helper.logtree.layouts import Place
+    from entry_script_helper.logtree.layouts import Entry, Place
     from entry_script_helper.logtree.report.gathering import Gathered
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from entry_script_helper.logtree.activity.tries import Try
-    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.layouts import Entry
     from entry_script_helper.logtree.stream.blocks import Block
     from entry_script_helper.logtree.stream.records import Record
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.layouts import Entry
 
 
 LONGEST = 1 << 18

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from entry_script_helper.logtree.complaints import Complaints
-    from entry_script_helper.logtree.entries import Entry
+    from entry_script_helper.logtree.layouts import Entry
     from entry_script_helper.logtree.stream.blocks import Block
 
 HEAD = 1 << 16
