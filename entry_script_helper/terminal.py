@@ -27,3 +27,8 @@ def tell(text: str) -> None:
         print(text, flush=True)  # noqa: T201
     except BrokenPipeError:  # Python would try, and complain, once more when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def wants_colours() -> bool:
+    """Tell whether a terminal may be sent colours: https://no-color.org, and terminals that have none."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -8,7 +8,7 @@ import select
 import sys
 
 from entry_script_helper.errors import UsageError
-from entry_script_helper.terminal import Parser
+from entry_script_helper.terminal import Parser, wants_colours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ def _written(options: argparse.Namespace, selection: reading.Selection, wanted: 
     from entry_script_helper.logtree.selection import reading, shown  # noqa: PLC0415 - not needed for --help
 
     is_terminal = sys.stdout.isatty()
-    has_colours = options.color == "always" or (
-        options.color == "auto" and is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    )
+    has_colours = options.color == "always" or (options.color == "auto" and is_terminal and wants_colours())
     has_labels = is_terminal if options.label is None else options.label
     if not (options.json or is_terminal or has_colours or has_labels):
         for records in selection.merged(wanted, reading.as_text, follow=options.follow):

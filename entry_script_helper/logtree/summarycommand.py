@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import sys
 from datetime import datetime, timezone
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from entry_script_helper.logtree.findings import verdict
 from entry_script_helper.logtree.findings.summarising import summarise
-from entry_script_helper.terminal import Parser, tell
+from entry_script_helper.terminal import Parser, tell, wants_colours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +40,7 @@ def main(program: str, arguments: Sequence[str]) -> int:
     else:
         is_terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if is_terminal else None
-        tell("\n".join(verdict.lines(summary, width, colours=is_terminal and _wants_colours())))
+        tell("\n".join(verdict.lines(summary, width, colours=is_terminal and wants_colours())))
     return _FAILED if summary.failed else _DONE
 
 
@@ -55,11 +54,6 @@ def _parser(program: str) -> Parser:
 
 def _complain(line: str) -> None:
     print(f"entry-script-helper: {line}", file=sys.stderr)  # noqa: T201
-
-
-def _wants_colours() -> bool:
-    """Tell whether a terminal may be sent colours: https://no-color.org, and terminals that have none."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def as_object(summary: Summary) -> dict[str, Any]:
